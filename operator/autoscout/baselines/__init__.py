@@ -1,0 +1,22 @@
+"""Optimizers to compare with, by the name that `spec.search.algorithm` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoscout.baselines.random_search import RandomSearch
+from autoscout.search.optimizer import Optimizer
+
+ALGORITHMS: Mapping[str, Optimizer] = {"random": RandomSearch()}
+
+
+def algorithm(name: str) -> Optimizer:
+    """The optimizer of that name.
+
+    Raises:
+        KeyError: there is none; the message lists those that there are.
+    """
+    try:
+        return ALGORITHMS[name]
+    except KeyError:
+        raise KeyError(f"search.algorithm {name!r} is not known; there are: {', '.join(ALGORITHMS)}") from None

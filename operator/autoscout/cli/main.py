@@ -1,0 +1,212 @@
+"""The command `autoscout`. Each command imports what it needs when it runs: help is quick, the base install small."""
+
+# ruff: noqa: D301, PLC0415
+# D301: "\b" is the character that keeps the lines of an example apart in the help. PLC0415: see above.
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from autoscout import __version__
+
+EXTRA = frozenset({"kopf", "kubernetes", "prometheus_client", "aiohttp"})
+"""Packages of the extra `operator`."""
+
+STDOUT = Path("-")
+"""Says that a file goes to the standard output; what else there is to say then goes to the standard error."""
+
+app = typer.Typer(
+    name="autoscout",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"autoscout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def autoscout(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find the best configuration of an ML system with few real measurements.
+
+    A TuningJob says what is tuned: a workload, the parameters that may
+    change, objectives, constraints and a budget. The same file runs on this
+    machine (autoscout tune) and on a cluster (kubectl apply).
+
+    \b
+    Try it:
+      autoscout validate docs/examples/quickstart.yaml
+      autoscout tune docs/examples/quickstart.yaml
+
+    \b
+    On a cluster:
+      autoscout crds --output crds && kubectl apply --server-side -f crds/
+      autoscout operator
+    """
+
+
+@app.command()
+def tune(
+    file: Annotated[Path, typer.Argument(help="YAML file with one TuningJob.", metavar="FILE", show_default=False)],
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--directory",
+            "-d",
+            help="Where ledger and report go. Default: autoscout-runs/NAME-OF-THE-JOB.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the ledger in the directory.")] = False,
+    parallel: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Profiles at once, instead of budget.parallelism.", show_default=False),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, help="Profiles in all, instead of budget.maxProfiles.", show_default=False),
+    ] = None,
+    json_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", help="Where the result goes as JSON. Default: DIRECTORY/result.json.", show_default=False
+        ),
+    ] = None,
+    html_to: Annotated[
+        Path | None,
+        typer.Option("--html", help="Where the report goes. Default: DIRECTORY/report.html.", show_default=False),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+) -> None:
+    """Search on this machine, measuring each configuration as a local process; no cluster is needed.
+
+    Every decision and every outcome is written to DIRECTORY/ledger.jsonl
+    before the search goes on. Ctrl-C stops in good order; with --resume the
+    search goes on from there, also after a crash, and measures nothing twice.
+    The spec must be the same then, except for its budget.
+
+    \b
+    Examples:
+      autoscout tune job.yaml
+      autoscout tune job.yaml --resume --budget 40    # those done included
+      autoscout tune job.yaml -d /data/run7 --parallel 2
+      autoscout tune job.yaml --quiet --json - > result.json
+
+    \b
+    Exit codes:
+      0    complete
+      1    nothing feasible found, or the measurements could not be run
+      2    nothing started: the job or the directory is not in order
+      130  interrupted
+    """
+    from autoscout.cli.tune import Options
+    from autoscout.cli.tune import tune as run
+
+    options = Options(file, directory, resume, parallel, budget, json_to, html_to, quiet)
+    errors = Console(stderr=True)
+    raise typer.Exit(run(options, errors if STDOUT in (json_to, html_to) else Console(), errors))
+
+
+@app.command()
+def report(
+    directory: Annotated[
+        Path, typer.Argument(help="Directory that autoscout tune wrote.", metavar="DIRECTORY", show_default=False)
+    ],
+    json_to: Annotated[
+        Path | None, typer.Option("--json", help="Write the result as JSON.", show_default=False)
+    ] = None,
+    html_to: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as HTML.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the result of a search again, from its ledger; also while it runs or after it was cut off.
+
+    \b
+    Examples:
+      autoscout report autoscout-runs/quickstart
+      autoscout report autoscout-runs/quickstart --html report.html
+      autoscout report autoscout-runs/quickstart --json - | jq .best
+    """
+    from autoscout.cli.report import report as run
+
+    errors = Console(stderr=True)
+    raise typer.Exit(run(directory, json_to, html_to, errors if STDOUT in (json_to, html_to) else Console(), errors))
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path], typer.Argument(help="YAML files with TuningJobs.", metavar="FILE...", show_default=False)
+    ],
+    local: Annotated[
+        bool, typer.Option("--local", help="Check for autoscout tune: no container image is needed then.")
+    ] = False,
+) -> None:
+    """Check TuningJobs without running them: one line for each file that is in order, else one for each mistake.
+
+    \b
+    Examples:
+      autoscout validate docs/examples/*.yaml
+      autoscout validate --local job.yaml
+    """
+    from autoscout.cli.validate import check
+
+    lines, well = check(files, cluster=not local)
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(0 if well else 2)
+
+
+@app.command()
+def crds(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write them to.")] = Path("crds"),
+) -> None:
+    """Write the CustomResourceDefinitions of TuningJob and TuningTrial.
+
+    \b
+    Example:
+      autoscout crds --output crds && kubectl apply --server-side -f crds/
+    """
+    from autoscout.cli.crds import generate
+
+    for path in generate(output):
+        typer.echo(path)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+def operator(context: typer.Context) -> None:
+    """Run the operator: watch TuningJobs on a cluster and measure their trials as Jobs."""
+    try:
+        from autoscout.cli.operator import operator as run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in EXTRA:
+            raise
+        typer.echo(
+            f"error: the operator needs the package {error.name}, which the base install leaves out: "
+            "pip install 'autoscout[operator]'",
+            err=True,
+        )
+        raise typer.Exit(2) from error
+    inner = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+    inner.command()(run)
+    inner(args=context.args, prog_name="autoscout operator")
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,39 @@
+"""Everything that is wrong with a TuningJob, before anything runs: the API's checks and those of the executors."""
+
+from __future__ import annotations
+
+from autoscout.api.check import problems, runnable
+from autoscout.api.errors import FieldError
+from autoscout.api.parse import load
+from autoscout.api.tuning_job import TuningJob
+from autoscout.executors.command import PlaceholderError
+from autoscout.executors.command import check as check_command
+from autoscout.executors.kubernetes.manifests import template_errors
+
+
+def check(document: object, *, cluster: bool) -> list[FieldError]:
+    """What is wrong with a TuningJob in parsed YAML or JSON; empty: it can run. Never raises.
+
+    Args:
+        cluster: whether it is to run on a cluster, and not on this machine.
+    """
+    job = load(document)
+    if isinstance(job, list):
+        return job
+    errors = [*problems(job), *_command(job), *runnable(job, cluster=cluster)]
+    # The pod template needs an image and hardware that are in order.
+    return errors or (template_errors(job) if cluster else [])
+
+
+def _command(job: TuningJob) -> list[FieldError]:
+    profile = job.spec.profile
+    try:
+        check_command(
+            profile.command,
+            profile.args,
+            {variable.name: variable.value for variable in profile.env},
+            [parameter.name for parameter in job.spec.search_space.parameters],
+        )
+    except PlaceholderError as error:
+        return [FieldError(f"spec.{error.field}", error.message)]
+    return []

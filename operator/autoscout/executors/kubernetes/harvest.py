@@ -1,0 +1,112 @@
+"""Reading what an attempt reported: its log through the API, then the termination message, which survives the node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
+from autoscout.executors.kubernetes.names import CONTAINER
+from autoscout.executors.kubernetes.views import PodView
+from autoscout_profiler.frames import Result
+from autoscout_profiler.scanner import Scanner
+
+LOG_LINES: Final = (2000, 100)
+"""Lines from the end to ask for; the second number if the first ones have more than `LOG_BYTES`. The kubelet counts
+the runtime's lines, of at most 16 KiB: a frame of 1 MiB spans 64."""
+LOG_BYTES: Final = 8 * 1024 * 1024
+LOG_SECONDS: Final = 10.0
+
+PROGRESS_LINES: Final = 100
+PROGRESS_BYTES: Final = 64 * 1024
+PROGRESS_SECONDS: Final = 3.0
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long after its end the log of an attempt is asked for again when it can't be read."""
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What was read of an attempt.
+
+    Attributes:
+        log_read: whether the log was there.
+        worth_waiting: whether the log may be read later and would add something.
+    """
+
+    scanner: Scanner
+    log_read: bool = True
+    worth_waiting: bool = False
+
+
+def scan(trial: str, attempt: int, log: bytes, message: str) -> Scanner:
+    """Read a log and the termination message of one attempt. Pure.
+
+    Args:
+        trial: name of the trial, as in its frames.
+        message: repeats the last frame of the log, perhaps without its samples.
+    """
+    scanner = Scanner(trial, attempt)
+    scanner.feed(log)
+    scanner.close()
+    scanner.read_termination_message(message)
+    return scanner
+
+
+async def harvest(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int, now: float) -> Harvest:
+    """Read what an ended attempt reported.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    if pod.terminated is None:
+        return Harvest(Scanner(trial, attempt))
+    try:
+        log = await _read_log(api, namespace, pod.name)
+    except ApiError as error:
+        # The termination message has to do: the pod or its log is gone (4xx), or its node does not answer.
+        scanner = scan(trial, attempt, b"", pod.terminated.message)
+        recent = now <= pod.end(now) + PATIENCE_SECONDS
+        waits = isinstance(error, TransientApiError) and recent and not _whole(scanner)
+        return Harvest(scanner, log_read=False, worth_waiting=waits)
+    return Harvest(scan(trial, attempt, log, pod.terminated.message))
+
+
+async def progress(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int) -> Scanner:
+    """Read the last lines of a running attempt; empty if they can't be read now."""
+    try:
+        log = await api.log(
+            namespace,
+            pod.name,
+            container=CONTAINER,
+            tail_lines=PROGRESS_LINES,
+            limit_bytes=PROGRESS_BYTES,
+            seconds=PROGRESS_SECONDS,
+        )
+    except ApiError:
+        log = b""
+    return scan(trial, attempt, log, "")
+
+
+async def _read_log(api: KubernetesApi, namespace: str, pod: str) -> bytes:
+    log = b""
+    for lines in LOG_LINES:
+        log = await api.log(
+            namespace,
+            pod,
+            container=CONTAINER,
+            tail_lines=lines,
+            limit_bytes=LOG_BYTES,
+            seconds=LOG_SECONDS,
+        )
+        if len(log) < LOG_BYTES:
+            break
+    return log
+
+
+def _whole(scanner: Scanner) -> bool:
+    """Whether the termination message alone says all that there is to say."""
+    if scanner.last_word is None:
+        return False
+    body = scanner.last_word.body
+    return not (isinstance(body, Result) and body.samples_omitted)

@@ -1,0 +1,189 @@
+"""What to do next: a pure function of the problem, the ledger and what is in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autoscout.search.incumbent import incumbent
+from autoscout.search.ledger import Entry, Ledger, Trial
+from autoscout.search.optimizer import Optimizer, generator
+from autoscout.search.outcome import Lost
+from autoscout.search.problem import Budget, Problem
+
+LOST_IN_A_ROW = 3
+"""After so many trials lost one after another the search fails: the infrastructure needs a person, not more GPUs."""
+
+
+MAX_DURATION, MAX_GPU_HOURS, TRIALS_LOST = "MaxDuration", "MaxGpuHours", "TrialsLost"
+_STOP_REASONS = frozenset({MAX_DURATION, MAX_GPU_HOURS, TRIALS_LOST})
+
+
+class Phase(StrEnum):
+    """Where a search stands."""
+
+    SEARCHING = "Searching"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The phase, and why, in the words of a Kubernetes condition."""
+
+    phase: Phase
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the ledger doesn't hold.
+
+    Attributes:
+        in_flight: (number, attempt) of every attempt that exists and is not released.
+        elapsed_seconds: wall time of the search so far, suspended time excluded.
+        running_gpu_hours: what the attempts in flight have used up until now.
+    """
+
+    budget: Budget
+    suspended: bool = False
+    in_flight: frozenset[tuple[int, int]] = frozenset()
+    elapsed_seconds: float = 0.0
+    running_gpu_hours: float = 0.0
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Pending trials that end as `Lost(reason, message)` without another attempt."""
+
+    numbers: tuple[int, ...]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions, in the order in which they are to be carried out.
+
+    Attributes:
+        give_up: pending trials that will not be measured any more, because the search is over.
+        append: new trials for the ledger.
+        ensure: (trial, attempt) that have to run, the appended ones included.
+        cancel: (number, attempt) that have to stop.
+    """
+
+    verdict: Verdict
+    give_up: GiveUp | None = None
+    append: tuple[Trial, ...] = ()
+    ensure: tuple[tuple[Trial, int], ...] = ()
+    cancel: tuple[tuple[int, int], ...] = ()
+
+
+def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Optimizer) -> Plan:
+    """Decide what to append, run and stop, and whether the search is over.
+
+    The budget is a promise: when its time or GPU-hours are used up, what still runs is stopped. Profiles that
+    run when `maxProfiles` or the parallelism is lowered may finish.
+    """
+    if situation.suspended:
+        verdict = Verdict(Phase.SUSPENDED, "Suspended", "spec.suspend is true; set it to false to go on")
+        return Plan(verdict, cancel=tuple(sorted(situation.in_flight)))
+
+    over = _lost_in_a_row(ledger) or _used_up(ledger, situation)
+    if over is not None:
+        return _stop(problem, ledger, situation, over)
+
+    room = min(
+        situation.budget.parallelism - len(ledger.pending),
+        situation.budget.max_profiles - ledger.profiled - len(ledger.pending),
+    )
+    append = _propose(problem, ledger, optimizer, room) if room > 0 else ()
+    if not append and not ledger.pending:
+        return _stop(problem, ledger, situation, _finished(ledger, situation.budget))
+
+    running = tuple((entry.trial, len(entry.attempts)) for entry in ledger.pending)
+    message = (
+        f"{ledger.profiled} of {situation.budget.max_profiles} profiles done, {len(running) + len(append)} in flight"
+    )
+    return Plan(
+        Verdict(Phase.SEARCHING, "Profiling", message),
+        append=append,
+        ensure=(*running, *((trial, 0) for trial in append)),
+        cancel=tuple(sorted(situation.in_flight - {(trial.number, attempt) for trial, attempt in running})),
+    )
+
+
+def _propose(problem: Problem, ledger: Ledger, optimizer: Optimizer, count: int) -> tuple[Trial, ...]:
+    number = ledger.next_number
+    trials: list[Trial] = []
+    if number == 0:
+        # The expert default comes first, so that every speed-up has its base.
+        trials.append(Trial(0, problem.space.default(), "default"))
+    missing = count - len(trials)
+    if missing > 0:
+        known = set(ledger.fingerprints) | {trial.configuration.fingerprint for trial in trials}
+        history = Ledger((*ledger.entries, *(Entry(trial) for trial in trials)))
+        rng = generator(problem.seed, number + len(trials))
+        for proposal in optimizer.suggest(problem, history, rng, missing)[:missing]:
+            if proposal.configuration.fingerprint in known:
+                continue
+            known.add(proposal.configuration.fingerprint)
+            trials.append(Trial(number + len(trials), proposal.configuration, proposal.proposer, proposal.predicted))
+    return tuple(trials)
+
+
+def _lost_in_a_row(ledger: Ledger) -> Verdict | None:
+    """Failure when nothing but losses came in lately; a single lost trial is enough while nothing ever ran."""
+    limit = LOST_IN_A_ROW if ledger.profiled else 1
+    tail = [entry.outcome for entry in ledger.settled if not _given_up(entry)][-limit:]
+    losses = [outcome for outcome in tail if isinstance(outcome, Lost)]
+    if len(losses) < limit:
+        return None
+    last = losses[-1]
+    return Verdict(
+        Phase.FAILED,
+        TRIALS_LOST,
+        f"{len(losses)} trial(s) in a row lost; last: {last.reason}: {last.message}",
+    )
+
+
+def _given_up(entry: Entry) -> bool:
+    """Whether the search gave this trial up itself; that says nothing about the infrastructure."""
+    return isinstance(entry.outcome, Lost) and entry.outcome.reason in _STOP_REASONS
+
+
+def _used_up(ledger: Ledger, situation: Situation) -> Verdict | None:
+    budget = situation.budget
+    if budget.max_seconds is not None and situation.elapsed_seconds >= budget.max_seconds:
+        return Verdict(Phase.COMPLETE, MAX_DURATION, f"budget.maxDuration of {budget.max_seconds:g} s is used up")
+    hours = ledger.gpu_hours + situation.running_gpu_hours
+    if budget.max_gpu_hours is not None and hours >= budget.max_gpu_hours:
+        return Verdict(Phase.COMPLETE, MAX_GPU_HOURS, f"budget.maxGpuHours of {budget.max_gpu_hours:g} is used up")
+    return None
+
+
+def _finished(ledger: Ledger, budget: Budget) -> Verdict:
+    if ledger.profiled >= budget.max_profiles:
+        return Verdict(Phase.COMPLETE, "MaxProfiles", f"{ledger.profiled} profiles done, as budget.maxProfiles allows")
+    return Verdict(Phase.COMPLETE, "SpaceExhausted", f"every valid configuration was tried: {ledger.profiled} profiles")
+
+
+def _stop(problem: Problem, ledger: Ledger, situation: Situation, over: Verdict) -> Plan:
+    """Wind down: stop what runs, then give up what is still pending, then say so."""
+    if situation.in_flight:
+        return Plan(Verdict(Phase.SEARCHING, "Stopping", over.message), cancel=tuple(sorted(situation.in_flight)))
+    if ledger.pending:
+        return Plan(
+            Verdict(Phase.SEARCHING, "Stopping", over.message),
+            give_up=GiveUp(tuple(entry.trial.number for entry in ledger.pending), over.reason, over.message),
+        )
+    if over.phase is Phase.COMPLETE and incumbent(problem, ledger) is None:
+        over = Verdict(
+            Phase.FAILED,
+            "NoFeasibleConfiguration",
+            f"{over.message}, but no measurement reported every objective and kept every constraint "
+            f"({ledger.infeasible} infeasible, {ledger.lost} lost)",
+        )
+    return Plan(over)

@@ -1,0 +1,1 @@
+"""Programs to measure that run anywhere: examples of the frame contract, and the demo."""

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.contract.process_site import ProcessSite
+from tests.contract.site import Site, StartSite
+
+import autoscout_profiler
+from autoscout.api.tuning_job import TuningJob
+
+IMPLEMENTATIONS = ["process"]
+
+
+@pytest.fixture
+def profiler_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python3 -m autoscout_profiler` works in every process, also where the checkout is not installed."""
+    package = Path(autoscout_profiler.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", str(package), prepend=os.pathsep)
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def start(request: pytest.FixtureRequest, tmp_path: Path, profiler_on_path: None) -> AsyncIterator[StartSite]:
+    """Makes a site for a TuningJob; each implementation of `Executor` has one."""
+    async with AsyncExitStack() as stack:
+
+        async def process(job: TuningJob) -> Site:
+            site = ProcessSite(job, tmp_path)
+            stack.push_async_callback(site.close)
+            return site
+
+        yield {"process": process}[request.param]

@@ -1,0 +1,111 @@
+"""Every way in which a measurement can end, in real pods: its trial says what happened and the search goes on."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.kubectl import Kubectl, Object
+from tests.support.operator_process import OperatorProcess
+from tests.support.tuning_jobs import A100, tuning_job
+
+pytestmark = pytest.mark.cluster
+
+
+def trials(kubectl: Kubectl) -> dict[str, Object]:
+    """TuningTrials by the behaviour of their measurement."""
+    return {t["spec"]["configuration"]["behaviour"]: t for t in kubectl.list("tuningtrials")}
+
+
+def condition(item: Object, kind: str) -> dict[str, Any]:
+    return next(c for c in item["status"]["conditions"] if c["type"] == kind)
+
+
+def test_each_failure_of_the_configuration_is_an_infeasible_outcome_with_its_reason(
+    kubectl: Kubectl, operator: OperatorProcess
+) -> None:
+    expected = {
+        "exit": ("Infeasible", "NonZeroExit", "no such dataset"),
+        "memory": ("Infeasible", "OutOfMemory", "memory"),
+        "hang": ("Infeasible", "DeadlineExceeded", "timeout"),
+        "error-frame": ("Infeasible", "CudaOutOfMemory", "20.00 GiB"),
+        "silent": ("Infeasible", "NoResult", "frame"),
+    }
+    limits = {"containers": [{"name": "profile", "resources": {"limits": {"memory": "128Mi"}}}]}
+    kubectl.apply(
+        tuning_job(
+            behaviours=("ok", "garbage", *expected),
+            profile={"timeout": "6s", "template": {"spec": limits}},
+            budget={"parallelism": 3},
+        )
+    )
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 180)
+    found = trials(kubectl)
+    for behaviour, (phase, reason, words) in expected.items():
+        status = found[behaviour]["status"]
+        assert (status["phase"], status["reason"]) == (phase, reason), behaviour
+        assert words in status["message"], behaviour
+        assert len(status["attempts"]) == 1, "a fault of the configuration is not repeated"
+    assert found["ok"]["status"]["metrics"] == {"seconds": 4.0}
+    assert found["garbage"]["status"]["metrics"] == {"seconds": 2.0}, "torn, forged and foreign frames are ignored"
+    job = kubectl.get("tuningjob", "tune")
+    assert job["status"]["best"]["configuration"] == {"behaviour": "garbage"}
+    assert job["status"]["best"]["speedup"] == 2.0
+    assert job["status"]["progress"]["infeasible"] == len(expected)
+
+
+def test_an_image_that_cannot_be_pulled_is_shown_at_once_and_fails_the_job_in_the_end(
+    kubectl: Kubectl, operator: OperatorProcess
+) -> None:
+    missing = {"image": "autoscout.local/no-such-image:1", "attempts": 2, "startTimeout": "8s"}
+    kubectl.apply(tuning_job(profile=missing))
+    kubectl.wait("jsonpath={.status.running[0].reason}=ImagePullBackOff", "tuningjob", "tune", 60)
+    searching = condition(kubectl.get("tuningjob", "tune"), "Searching")
+    assert searching["reason"] == "ImagePullBackOff"
+    assert "no-such-image" in searching["message"]
+    kubectl.wait("condition=Failed", "tuningjob", "tune", 120)
+    job, (trial,) = kubectl.get("tuningjob", "tune"), kubectl.list("tuningtrials")
+    assert condition(job, "Failed")["reason"] == "TrialsLost"
+    assert "no-such-image" in condition(job, "Failed")["message"]
+    assert trial["status"]["phase"] == "Lost"
+    assert len(trial["status"]["attempts"]) == 2
+
+
+def test_a_gpu_request_that_no_node_can_meet_waits_visibly_and_is_lost_after_the_start_timeout(
+    kubectl: Kubectl, operator: OperatorProcess
+) -> None:
+    kubectl.apply(tuning_job(pool={**A100, "gpusPerNode": 64}, profile={"attempts": 1, "startTimeout": "5s"}))
+    kubectl.wait("jsonpath={.status.running[0].reason}=Unschedulable", "tuningjob", "tune", 60)
+    assert re.search(r"nodes? (is|are) available|Insufficient", kubectl.get("tuningjob", "tune")["status"]["message"])
+    kubectl.wait("condition=Failed", "tuningjob", "tune", 60)
+    (trial,) = kubectl.list("tuningtrials")
+    assert (trial["status"]["phase"], trial["status"]["reason"]) == ("Lost", "Unschedulable")
+    assert trial["status"]["gpuHours"] == 0, "waiting holds no GPU"
+
+
+def test_profiles_run_on_the_nodes_of_their_gpu_with_that_many_gpus(kubectl: Kubectl, operator: OperatorProcess) -> None:
+    kubectl.apply(
+        tuning_job("on-a100"),
+        tuning_job("on-a40", pool={"name": "a40", "gpu": "NVIDIA-A40", "gpusPerNode": 2}),
+    )
+    for name, node, gpus in (("on-a100", "a100-0", "1"), ("on-a40", "a40-0", "2")):
+        kubectl.wait("condition=Complete", "tuningjob", name)
+        pods = kubectl.list("pods", f"autoscout.io/tuning-job={name}")
+        assert {pod["spec"]["nodeName"] for pod in pods} == {node}
+        assert {pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] for pod in pods} == {gpus}
+        assert float(kubectl.get("tuningjob", name)["status"]["progress"]["gpuHours"]) > 0
+
+
+def test_a_pod_deleted_by_somebody_leads_to_another_attempt_of_the_same_trial(
+    kubectl: Kubectl, operator: OperatorProcess
+) -> None:
+    kubectl.apply(tuning_job(behaviours=("ok",), nap=3))
+    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    (pod,) = kubectl.list("pods")
+    kubectl.delete("pod", pod["metadata"]["name"])
+    kubectl.wait("condition=Complete", "tuningjob", "tune")
+    (trial,) = kubectl.list("tuningtrials")
+    assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["PodDeleted", "Measured"]
+    assert kubectl.get("tuningjob", "tune")["status"]["progress"]["profiled"] == 1

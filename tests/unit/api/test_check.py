@@ -1,0 +1,53 @@
+"""What this version can run, and where."""
+
+from __future__ import annotations
+
+from tests.integration.invalid_manifests import REMOVED, base, changed
+
+from autoscout.api import convert
+from autoscout.api.check import problems, runnable
+
+
+def job(**changes):
+    return convert.job(changed(base(), {path.replace("__", "."): value for path, value in changes.items()}))
+
+
+def test_a_local_run_needs_no_image():
+    without = job(spec__profile__image=REMOVED)
+    assert runnable(without, cluster=False) == []
+    (error,) = runnable(without, cluster=True)
+    assert str(error) == "spec.profile.image: is required on a cluster: the image that measures one configuration"
+
+
+def test_a_framework_whose_profiler_is_missing_runs_with_a_command():
+    assert runnable(job(spec__workload__framework="vllm"), cluster=True) == []
+    (error,) = runnable(job(spec__workload__framework="vllm", spec__profile__command=REMOVED), cluster=True)
+    assert error.field == "spec.profile.command"
+    assert "give profile.command" in error.message
+
+
+def test_an_unknown_algorithm_is_answered_with_the_known_ones():
+    (error,) = runnable(job(spec__search__algorithm="autoscaut"), cluster=True)
+    assert error.message == "'autoscaut' is not known; there are: random"
+
+
+def test_a_preset_is_one_error_and_not_two():
+    preset = job(spec__searchSpace={"preset": "megatron"})
+    assert problems(preset) == []
+    assert [error.field for error in runnable(preset, cluster=True)] == ["spec.searchSpace.preset"]
+
+
+def test_every_wrong_parameter_is_reported_at_once():
+    wrong = {"name": "p", "kind": "execution", "values": [1, 2], "default": 3, "activeWhen": "tile >"}
+    found = problems(job(**{"spec.searchSpace.parameters[0].default": 33, "spec.searchSpace.parameters[4]": wrong}))
+    assert [error.field for error in found] == [
+        "spec.searchSpace.parameters[0].default",
+        "spec.searchSpace.parameters[4].activeWhen",
+        "spec.searchSpace.parameters[4].default",
+    ]
+
+
+def test_a_default_that_breaks_a_constraint_is_answered_with_one_that_does_not():
+    (error,) = problems(job(spec__searchSpace__constraints=["tile != 32"]))
+    assert error.field == "spec.searchSpace.constraints[0]"
+    assert "the nearest that is has tile=" in error.message
