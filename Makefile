@@ -11,6 +11,8 @@ GENERATED := crds
 PYTEST ?=
 
 .DEFAULT_GOAL := help
+# Two targets must not change the environment at the same time, whatever -j says.
+.NOTPARALLEL:
 .PHONY: help venv demo test test-unit verify lint types imports generated examples generate golden format \
 	cluster-up cluster-down clean
 

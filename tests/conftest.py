@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,7 @@ def suite_of(path: Path) -> str:
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A real Kubernetes: the one that AUTOSCOUT_TEST_KUBECONFIG names, the one that runs, or one started for this run.
 
-    Stopped at the end unless `make cluster-up` started it or other test runs still use it. Without a way to have one,
-    the test is skipped and says why.
+    One that was started here is stopped at the end. Without a way to have one, the test is skipped and says why.
     """
     if reasons := doctor():
         pytest.skip("no cluster: " + "; ".join(reasons))
@@ -82,10 +81,18 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was run and what was not, and why."""
-    if config.option.collectonly:
-        return
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, object, object]:
+    """What was run and what was not, and why; behind pytest's own lists."""
+    result = yield
+    if not config.option.collectonly:
+        _summarize(terminalreporter, config)
+    return result
+
+
+def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     for kind, reports in terminalreporter.stats.items():
         for report in reports:

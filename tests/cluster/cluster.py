@@ -242,7 +242,7 @@ class Cluster:
         parts = Components({}, "")
         for spec in NODES:
             self._node_of(spec, parts).stop()
-        host.destroy_cgroup(host.CLUSTER_CGROUP)
+        host.destroy_cgroup(self._layout.cgroup)
         self._control_plane(parts).stop()
         host.unmount_below(self._layout.state)
         host.restore_sysctls(self._layout.sysctls)

@@ -8,7 +8,6 @@ import ssl
 from . import pki
 from .api import ApiClient
 from .components import Components
-from .host import add_address, remove_address
 from .layout import (
     API_SERVER_PORT,
     CONTROLLER_MANAGER_PORT,
@@ -47,8 +46,6 @@ class ControlPlane:
         self._processes.spawn("etcd", self._etcd())
         self._processes.wait_until("etcd", lambda: _answers(ETCD_PORT, "/health"), 30)
         self.start_api_server()
-        add_address(SERVICE_ADDRESS)
-        self._processes.spawn("service-gateway", self._service_gateway())
 
     def start_api_server(self) -> None:
         self._processes.spawn(API_SERVER, self._api_server())
@@ -58,6 +55,8 @@ class ControlPlane:
         self._processes.stop(API_SERVER, grace_seconds=grace_seconds)
 
     def start_controllers(self) -> None:
+        """Everything that talks to the API server; the nodes' bridges must be there for the gateway to listen on."""
+        self._processes.spawn("service-gateway", self._service_gateway())
         self._processes.spawn("kube-controller-manager", self._controller_manager())
         self._processes.spawn("kube-scheduler", self._scheduler())
 
@@ -71,7 +70,6 @@ class ControlPlane:
     def stop(self) -> None:
         for name in reversed(PROCESSES):
             self._processes.stop(name, grace_seconds=0)
-        remove_address(SERVICE_ADDRESS)
 
     def _etcd(self) -> list[str]:
         peer = f"http://127.0.0.1:{ETCD_PEER_PORT}"

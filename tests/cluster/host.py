@@ -18,7 +18,6 @@ from pathlib import Path
 from .layout import ClusterError
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
-CLUSTER_CGROUP = "autoscout-cluster"
 SYSCTLS = Path("/proc/sys")
 
 # Paths that the kubelet, containerd and the CNI library have built in: each node gets its own in their place.
@@ -56,25 +55,26 @@ def restore_sysctls(record: Path) -> None:
         record.unlink()
 
 
-def add_bridge(name: str, address: str) -> None:
-    """A bridge with this address (with prefix length), which is the node's own and its pods' gateway."""
-    remove_link(name)
+def add_bridge(name: str, addresses: Sequence[str], owner: str) -> None:
+    """A bridge with these addresses (each with its prefix length): a node's own, and its pods' gateway.
+
+    Args:
+        name: Of the network interface.
+        addresses: What the machine answers to on it.
+        owner: Who may replace or remove it; kept as the interface's alias.
+    """
+    remove_bridge(name, owner)
     _ip("link", "add", name, "type", "bridge")
-    _ip("addr", "add", address, "dev", name)
+    _ip("link", "set", name, "alias", owner)
+    for address in addresses:
+        _ip("addr", "add", address, "dev", name)
     _ip("link", "set", name, "up")
 
 
-def add_address(address: str) -> None:
-    """An address of the machine itself, on the loopback interface."""
-    _ip("addr", "replace", f"{address}/32", "dev", "lo")
-
-
-def remove_address(address: str) -> None:
-    _ip("addr", "del", f"{address}/32", "dev", "lo", check=False)
-
-
-def remove_link(name: str) -> None:
-    if Path("/sys/class/net", name).exists():
+def remove_bridge(name: str, owner: str) -> None:
+    """Remove the bridge if it is there and the owner's."""
+    alias = Path("/sys/class/net", name, "ifalias")
+    if alias.exists() and alias.read_text().strip() == owner:
         _ip("link", "del", name)
 
 
@@ -206,7 +206,7 @@ def _remove_tree(directory: Path) -> None:
             return  # its processes are still ending: the caller comes again
 
 
-def _ip(*arguments: str, check: bool = True) -> None:
+def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         raise ClusterError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")

@@ -6,6 +6,7 @@ lives in a cache that outlives the cluster.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ class Layout:
     """The state directory, divided up."""
 
     state: Path = DEFAULT_STATE
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup of all nodes, named after the directory: another state's processes are never touched."""
+        return f"autoscout-cluster-{hashlib.sha256(str(self.state).encode()).hexdigest()[:8]}"
 
     @property
     def run(self) -> Path:

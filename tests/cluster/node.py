@@ -15,7 +15,7 @@ from . import host, pki
 from .api import ApiClient
 from .components import Components
 from .hostpackages import cni_directory
-from .layout import KUBELET_PORT, SERVICE_RANGE, ClusterError, Layout, NodeSpec
+from .layout import KUBELET_PORT, SERVICE_ADDRESS, SERVICE_RANGE, ClusterError, Layout, NodeSpec
 from .processes import Processes
 
 PAUSE_IMAGE = "autoscout.local/pause:test"
@@ -43,7 +43,7 @@ class Node:
         self._socket = self._home / "containerd.sock"
         self._containerd, self._kubelet = f"containerd-{spec.name}", f"kubelet-{spec.name}"
         self._device_plugin = f"gpu-device-plugin-{spec.name}"
-        self._cgroup = f"{host.CLUSTER_CGROUP}/{spec.name}"
+        self._cgroup = f"{layout.cgroup}/{spec.name}"
         self._daemons = f"{self._cgroup}/daemons"
         self._pods = f"{self._cgroup}/pods"
 
@@ -52,7 +52,9 @@ class Node:
         for path in host.PRIVATE_PATHS:
             (self._home / "private" / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
         self._write_runtime_configuration()
-        host.add_bridge(self.spec.bridge, f"{self.spec.address}/24")
+        # Every bridge has the Service's address too: pods of any node find the gateway while another node is down.
+        addresses = (f"{self.spec.address}/24", f"{SERVICE_ADDRESS}/32")
+        host.add_bridge(self.spec.bridge, addresses, str(self._layout.state))
         host.create_cgroup(self._pods, leaf=False)
         daemons = host.create_cgroup(self._daemons, leaf=True)
         containerd = ["containerd", "--config", str(self._home / "containerd.toml")]
@@ -91,7 +93,7 @@ class Node:
         for name in (self._kubelet, self._device_plugin, self._containerd):
             self._processes.stop(name, grace_seconds=0)
         host.unmount_below(self._home)
-        host.remove_link(self.spec.bridge)
+        host.remove_bridge(self.spec.bridge, str(self._layout.state))
         # What the machine would have lost with its memory; images and containers' layers are on its disk.
         shutil.rmtree(self._home / "private" / "run", ignore_errors=True)
         self._socket.unlink(missing_ok=True)

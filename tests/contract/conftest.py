@@ -6,13 +6,18 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.contract.kubernetes_site import KubernetesSite
 from tests.contract.process_site import ProcessSite
 from tests.contract.site import Site, StartSite
+from tests.support.fixtures import admin
 
 import autoscout_profiler
 from autoscout.api.tuning_job import TuningJob
+from autoscout.executors.kubernetes.client import KubernetesApi
 
-IMPLEMENTATIONS = ["process"]
+__all__ = ["admin"]
+
+IMPLEMENTATIONS = ["process", pytest.param("kubernetes", marks=pytest.mark.cluster)]
 
 
 @pytest.fixture
@@ -32,4 +37,11 @@ async def start(request: pytest.FixtureRequest, tmp_path: Path, profiler_on_path
             stack.push_async_callback(site.close)
             return site
 
-        yield {"process": process}[request.param]
+        async def kubernetes(job: TuningJob) -> Site:
+            admin = request.getfixturevalue("admin")
+            api = await stack.enter_async_context(await KubernetesApi.connect(str(admin.kubeconfig)))
+            site = await KubernetesSite.start(api, job)
+            stack.push_async_callback(site.close)
+            return site
+
+        yield {"process": process, "kubernetes": kubernetes}[request.param]

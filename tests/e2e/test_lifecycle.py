@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.support.fixtures import StartOperator
-from tests.support.kubectl import Kubectl
+from tests.support.kubectl import Kubectl, runs
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import many_profiles, tuning_job
 
@@ -16,7 +15,7 @@ def test_suspending_frees_the_gpus_and_resuming_goes_on_with_the_same_trials(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
     kubectl.apply(tuning_job(behaviours=("ok", "good"), nap=4))
-    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    kubectl.until("tuningjob", "tune", runs, "running")
     kubectl.patch("tuningjob", "tune", {"spec": {"suspend": True}})
     kubectl.wait("condition=Suspended", "tuningjob", "tune")
     kubectl.wait("jsonpath={.status.progress.inFlight}=0", "tuningjob", "tune")
@@ -59,7 +58,7 @@ def test_a_used_up_wall_time_stops_what_runs_and_completes_with_what_was_found(
 
 def test_deleting_a_running_job_removes_everything(kubectl: Kubectl, operator: OperatorProcess) -> None:
     kubectl.apply(tuning_job(behaviours=("hang",)))
-    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    kubectl.until("tuningjob", "tune", runs, "running")
     (pod,) = kubectl.list("pods")
     kubectl.delete("tuningjob", "tune")
     kubectl.wait("delete", "pod", pod["metadata"]["name"])
@@ -72,7 +71,7 @@ def test_a_job_deleted_while_the_operator_is_down_is_cleaned_up_when_it_is_back(
 ) -> None:
     operator = start_operator()
     kubectl.apply(tuning_job(behaviours=("hang",)))
-    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    kubectl.until("tuningjob", "tune", runs, "running")
     (job,), (pod,) = kubectl.list("jobs"), kubectl.list("pods")
     operator.kill()
     kubectl.delete("tuningjob", "tune")
@@ -84,7 +83,7 @@ def test_a_job_deleted_while_the_operator_is_down_is_cleaned_up_when_it_is_back(
 
 def test_a_job_made_again_under_the_same_name_starts_afresh(kubectl: Kubectl, operator: OperatorProcess) -> None:
     kubectl.apply(tuning_job(behaviours=("hang",)))
-    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    kubectl.until("tuningjob", "tune", runs, "running")
     former = kubectl.get("tuningjob", "tune")["metadata"]["uid"]
     kubectl.delete("tuningjob", "tune", wait=False)
     kubectl.wait("delete", "tuningjob", "tune")
@@ -106,9 +105,7 @@ def test_an_invalid_job_says_why_and_does_not_hold_up_the_others(kubectl: Kubect
     odd["spec"]["searchSpace"]["constraints"] = ["behaviour == 'ok' && nonsense > 3"]
     kubectl.apply(odd, tuning_job("fine"))
     kubectl.wait("jsonpath={.status.phase}=Invalid", "tuningjob", "odd")
-    validated = next(
-        c for c in kubectl.get("tuningjob", "odd")["status"]["conditions"] if c["type"] == "Validated"
-    )
+    validated = next(c for c in kubectl.get("tuningjob", "odd")["status"]["conditions"] if c["type"] == "Validated")
     assert validated["status"] == "False"
     assert "spec.searchSpace.constraints[0]" in validated["message"]
     assert "nonsense" in validated["message"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
-
-from tests.support.kubectl import Kubectl, Object
+from tests.support.kubectl import Kubectl, Object, runs
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import A100, tuning_job
 
@@ -21,6 +19,11 @@ def trials(kubectl: Kubectl) -> dict[str, Object]:
 
 def condition(item: Object, kind: str) -> dict[str, Any]:
     return next(c for c in item["status"]["conditions"] if c["type"] == kind)
+
+
+def searching(job: Object) -> dict[str, Any]:
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return next((c for c in conditions if c["type"] == "Searching"), {})
 
 
 def test_each_failure_of_the_configuration_is_an_infeasible_outcome_with_its_reason(
@@ -61,10 +64,14 @@ def test_an_image_that_cannot_be_pulled_is_shown_at_once_and_fails_the_job_in_th
 ) -> None:
     missing = {"image": "autoscout.local/no-such-image:1", "attempts": 2, "startTimeout": "8s"}
     kubectl.apply(tuning_job(profile=missing))
-    kubectl.wait("jsonpath={.status.running[0].reason}=ImagePullBackOff", "tuningjob", "tune", 60)
-    searching = condition(kubectl.get("tuningjob", "tune"), "Searching")
-    assert searching["reason"] == "ImagePullBackOff"
-    assert "no-such-image" in searching["message"]
+    shown = kubectl.until(
+        "tuningjob",
+        "tune",
+        lambda job: searching(job).get("reason") in {"ErrImagePull", "ImagePullBackOff"},
+        "waiting for its image",
+    )
+    assert "no-such-image" in searching(shown)["message"]
+    assert shown["status"]["running"][0]["reason"] == searching(shown)["reason"]
     kubectl.wait("condition=Failed", "tuningjob", "tune", 120)
     job, (trial,) = kubectl.get("tuningjob", "tune"), kubectl.list("tuningtrials")
     assert condition(job, "Failed")["reason"] == "TrialsLost"
@@ -77,18 +84,22 @@ def test_a_gpu_request_that_no_node_can_meet_waits_visibly_and_is_lost_after_the
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
     kubectl.apply(tuning_job(pool={**A100, "gpusPerNode": 64}, profile={"attempts": 1, "startTimeout": "5s"}))
-    kubectl.wait("jsonpath={.status.running[0].reason}=Unschedulable", "tuningjob", "tune", 60)
-    assert re.search(r"nodes? (is|are) available|Insufficient", kubectl.get("tuningjob", "tune")["status"]["message"])
+    shown = kubectl.until(
+        "tuningjob", "tune", lambda job: searching(job).get("reason") == "Unschedulable", "waiting for GPUs"
+    )
+    assert "Insufficient nvidia.com/gpu" in shown["status"]["message"]
     kubectl.wait("condition=Failed", "tuningjob", "tune", 60)
     (trial,) = kubectl.list("tuningtrials")
     assert (trial["status"]["phase"], trial["status"]["reason"]) == ("Lost", "Unschedulable")
     assert trial["status"]["gpuHours"] == 0, "waiting holds no GPU"
 
 
-def test_profiles_run_on_the_nodes_of_their_gpu_with_that_many_gpus(kubectl: Kubectl, operator: OperatorProcess) -> None:
+def test_profiles_run_on_the_nodes_of_their_gpu_with_that_many_gpus(
+    kubectl: Kubectl, operator: OperatorProcess
+) -> None:
     kubectl.apply(
-        tuning_job("on-a100"),
-        tuning_job("on-a40", pool={"name": "a40", "gpu": "NVIDIA-A40", "gpusPerNode": 2}),
+        tuning_job("on-a100", nap=2),
+        tuning_job("on-a40", nap=2, pool={"name": "a40", "gpu": "NVIDIA-A40", "gpusPerNode": 2}),
     )
     for name, node, gpus in (("on-a100", "a100-0", "1"), ("on-a40", "a40-0", "2")):
         kubectl.wait("condition=Complete", "tuningjob", name)
@@ -101,10 +112,10 @@ def test_profiles_run_on_the_nodes_of_their_gpu_with_that_many_gpus(kubectl: Kub
 def test_a_pod_deleted_by_somebody_leads_to_another_attempt_of_the_same_trial(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
-    kubectl.apply(tuning_job(behaviours=("ok",), nap=3))
-    kubectl.wait("jsonpath={.status.running[0].state}=Running", "tuningjob", "tune", 60)
+    kubectl.apply(tuning_job(behaviours=("ok",), nap=5))
+    kubectl.until("tuningjob", "tune", runs, "running")
     (pod,) = kubectl.list("pods")
-    kubectl.delete("pod", pod["metadata"]["name"])
+    kubectl.run("delete", "pod", pod["metadata"]["name"], "--grace-period=1")
     kubectl.wait("condition=Complete", "tuningjob", "tune")
     (trial,) = kubectl.list("tuningtrials")
     assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["PodDeleted", "Measured"]

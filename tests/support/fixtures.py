@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.support.kubectl import Kubectl, Object
 from tests.support.operator_process import OperatorProcess
 
@@ -103,5 +102,11 @@ def _binding(kind: str, role: str, account: dict[str, str]) -> Object:
 def _release(kubectl: Kubectl) -> None:
     for job in kubectl.list("jobs"):
         kubectl.run(
-            "patch", "job", job["metadata"]["name"], "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False
+            "patch",
+            "job",
+            job["metadata"]["name"],
+            "--type=merge",
+            "-p",
+            '{"metadata":{"finalizers":null}}',
+            check=False,
         )

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 Object = dict[str, Any]
+
+
+def runs(job: Object) -> bool:
+    """Whether the first profile in flight of a TuningJob runs."""
+    running = (job.get("status") or {}).get("running") or []
+    return bool(running) and running[0]["state"] == "Running"
 
 
 def executable() -> str:
@@ -62,5 +69,32 @@ class Kubectl:
         """`kubectl wait`: an event, not a poll."""
         self.run("wait", f"--for={condition}", f"{resource}/{name}", f"--timeout={timeout:.0f}s", timeout=timeout + 30)
 
+    def until(
+        self, resource: str, name: str, holds: Callable[[Object], bool], what: str, timeout: float = 120
+    ) -> Object:
+        """Watch an object until something holds of it; for what `kubectl wait` can't say."""
+        command = [executable(), "--kubeconfig", str(self.kubeconfig), "--namespace", str(self.namespace)]
+        command += ["get", resource, name, "-o", "json", "--watch", f"--request-timeout={timeout:.0f}s"]
+        seen: Object = {}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                for seen in _documents(process.stdout):
+                    if holds(seen):
+                        return seen
+            finally:
+                process.kill()
+        raise AssertionError(f"{resource}/{name}: not {what} within {timeout} s; its status: {seen.get('status')}")
+
     def delete(self, resource: str, name: str, *, wait: bool = True) -> None:
         self.run("delete", resource, name, "--ignore-not-found", f"--wait={str(wait).lower()}")
+
+
+def _documents(lines: Iterable[str]) -> Iterator[Object]:
+    """The JSON documents of a stream that kubectl indents: each ends with a brace at the beginning of a line."""
+    text = ""
+    for line in lines:
+        text += line
+        if line.startswith("}"):
+            yield json.loads(text)
+            text = ""

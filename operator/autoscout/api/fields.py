@@ -54,6 +54,10 @@ def _number(value: Any) -> int | float:
 
 Scalar = Annotated[Value, PlainValidator(_scalar), WithJsonSchema(ANYTHING)]
 """The value of a parameter."""
+# The API server lets a null inside an untyped list pass; were it not nullable, CEL could not compare the list, and
+# every later update would fail, that of the status too, so that nobody would learn what is wrong.
+ScalarItem = Annotated[Scalar, WithJsonSchema(ANYTHING | {"nullable": True})]
+"""The value of a parameter, in a list."""
 
 Number = Annotated[
     int | float,

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from autoscout.api.fields import CelText, Description, Identifier, Number, Scalar
+from autoscout.api.fields import CelText, Description, Identifier, Number, Scalar, ScalarItem
 from autoscout.api.model import Model, Rule
 
 MAX_PARAMETERS = 64
@@ -51,7 +51,7 @@ class ParameterSpec(Model):
             "execution: an ordered grid that fine-tunes it (micro-batch size, tile size)."
         )
     )
-    values: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=MAX_VALUES)] | None = Field(
+    values: Annotated[tuple[ScalarItem, ...], Field(min_length=1, max_length=MAX_VALUES)] | None = Field(
         None,
         description=(
             "The values to choose from: booleans, numbers or strings, all of one type, in order. Give either values or "

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoscout.cli.loop import Snapshot, Task, Watcher
-from autoscout.executors.protocol import Ended, Observation, Running, Waiting
+from autoscout.executors.protocol import Observation, Running, Waiting
 from autoscout.report.text import shown
 from autoscout.report.words import duration, number, times
 from autoscout.search.incumbent import default_entry, feasible_metrics, incumbent, speedup
@@ -194,12 +194,12 @@ def _times(snapshot: Snapshot) -> str:
 
 def _running(each: Observation, now: float, configuration: Mapping[str, Value]) -> Text:
     state = each.state
-    text = Text(f"trial {each.id.number}  {settings(configuration)}  ", overflow="ellipsis", no_wrap=True)
+    text = Text(f"trial {each.id.number}  ", overflow="ellipsis", no_wrap=True)
     if isinstance(state, Waiting):
-        return text.append(f"waits: {state.reason} ({_one_line(state.message)})", style="yellow")
-    if isinstance(state, Ended):
-        return text
-    return text.append(f"{duration(max(0.0, now - state.since))}{_iterations(state)}", style="cyan")
+        text.append(f"waits: {state.reason} ({_one_line(state.message)})  ", style="yellow")
+    elif isinstance(state, Running):
+        text.append(f"{duration(max(0.0, now - state.since))}{_iterations(state)}  ", style="cyan")
+    return text.append(settings(configuration))  # last: on a narrow terminal its end is cut off
 
 
 def _iterations(state: Running) -> str:

@@ -24,6 +24,7 @@ from autoscout.cli.progress import display
 from autoscout.executors.admission import check
 from autoscout.executors.process import ProcessExecutor
 from autoscout.executors.protocol import ExecutorError
+from autoscout.report.result import Result
 from autoscout.report.text import text
 from autoscout.search.plan import Phase, Verdict
 from autoscout.search.problem import Budget
@@ -60,17 +61,16 @@ def tune(options: Options, console: Console, errors: Console) -> int:
     if job is None:
         return REFUSED
     directory = options.directory or DIRECTORY / job.metadata.name
-    whole = job.manifest()
-    manifest = {
-        "apiVersion": whole["apiVersion"],
-        "kind": whole["kind"],
-        "metadata": {"name": job.metadata.name},
-        "spec": whole["spec"],
-    }
-    header = Header(__version__, job.spec.search.seed, spec_hash(manifest), manifest)
+    opened = LedgerFile.resume if options.resume else LedgerFile.create
     try:
-        with (LedgerFile.resume if options.resume else LedgerFile.create)(directory, header) as ledger:
-            return _tune(options, job, directory, ledger, console)
+        executor = ProcessExecutor(job, directory, slots=_budget(job, options).parallelism)
+        with opened(directory, _header(job)) as ledger:
+            task = _task(job, _budget(job, options), room=len(executor.slots))
+            if not options.quiet:
+                _say(console, _beginning(job, options, task, directory, ledger))
+            verdict = asyncio.run(_search(task, executor, ledger, console, quiet=options.quiet))
+            found = results.result_of(job, task.problem, ledger.state)
+            return _finish(options, directory, found, verdict, console)
     except (LedgerError, ExecutorError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
@@ -95,39 +95,46 @@ def load(file: Path, errors: Console) -> TuningJob | None:
     return None if wrong else convert.job(document)
 
 
-def _tune(options: Options, job: TuningJob, directory: Path, ledger: LedgerFile, console: Console) -> int:
-    wanted = _budget(job, options)
-    executor = ProcessExecutor(job, directory, slots=wanted.parallelism)
+def _header(job: TuningJob) -> Header:
+    whole = job.manifest()
+    kept = {name: whole[name] for name in ("apiVersion", "kind", "spec")} | {"metadata": {"name": job.metadata.name}}
+    return Header(__version__, job.spec.search.seed, spec_hash(kept), kept)
+
+
+def _task(job: TuningJob, budget: Budget, room: int) -> Task:
+    """What is searched; `room`: profiles that this machine can run at once."""
     pool, problem = job.spec.hardware.pools[0], convert.problem(job)
-    task = Task(
+    return Task(
         name=job.metadata.name,
         problem=problem,
-        budget=replace(wanted, parallelism=min(wanted.parallelism, len(executor.slots))),
+        budget=replace(budget, parallelism=min(budget.parallelism, room)),
         optimizer=algorithm(problem.algorithm),
         gpus=pool.nodes * pool.gpus_per_node,
         max_attempts=job.spec.profile.attempts,
     )
-    if not options.quiet:
-        _say(console, _beginning(task, wanted, directory, ledger))
-    verdict = asyncio.run(_search(task, executor, ledger, console, quiet=options.quiet))
-    found = results.result_of(job, problem, ledger.state)
+
+
+def _beginning(job: TuningJob, options: Options, task: Task, directory: Path, ledger: LedgerFile) -> str:
+    done, wanted = ledger.state.ledger.profiled, _budget(job, options).parallelism
+    words = f"{task.name}: up to {task.budget.max_profiles} profiles"
+    words += f", {done} of them done already" if done else ""
+    words += f"; ledger: {directory / LEDGER}"
+    if task.budget.parallelism < wanted:
+        words += f"\nThis machine has room for {task.budget.parallelism} at once, not for {wanted}."
+    return words
+
+
+def _finish(options: Options, directory: Path, found: Result, verdict: Verdict, console: Console) -> int:
     json_to, html_to = options.json_to or directory / results.JSON, options.html_to or directory / results.HTML
     results.write(found, json_to=json_to, html_to=html_to)
     if verdict.reason == INTERRUPTED:
         _say(console, f"\n{verdict.message}. Go on with:\n  {_again(options)}")
         return INTERRUPT
-    _say(console, f"\n{text(found)}\nReport: {html_to}\nJSON:   {json_to}")
+    words = f"\n{text(found)}\nReport: {html_to}\nJSON:   {json_to}"
+    if found.cost.pending:
+        words += f"\nOnce that is mended, go on with:\n  {_again(options)}"
+    _say(console, words)
     return OK if verdict.phase is Phase.COMPLETE else FAILED
-
-
-def _beginning(task: Task, wanted: Budget, directory: Path, ledger: LedgerFile) -> str:
-    done = ledger.state.ledger.profiled
-    words = f"{task.name}: up to {task.budget.max_profiles} profiles"
-    words += f", {done} of them done already" if done else ""
-    words += f"; ledger: {directory / LEDGER}"
-    if task.budget.parallelism < wanted.parallelism:
-        words += f"\nThis machine has room for {task.budget.parallelism} at once, not for {wanted.parallelism}."
-    return words
 
 
 def _budget(job: TuningJob, options: Options) -> Budget:

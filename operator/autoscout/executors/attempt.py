@@ -108,9 +108,12 @@ class Attempt:
 
     def footprint(self) -> tuple[object, ...]:
         """Changes whenever `state` may have changed; cheap."""
-        names = (supervisor.STARTED, supervisor.ENDED, _RELEASED)
         log = self.directory / supervisor.LOG
-        return (*((self.directory / name).exists() for name in names), log.stat().st_size if log.exists() else 0)
+        return (
+            *((self.directory / name).exists() for name in (supervisor.STARTED, supervisor.ENDED, _RELEASED)),
+            supervisor.lock_holder(self.directory) is None,
+            log.stat().st_size if log.exists() else 0,
+        )
 
     def state(self) -> State:
         """What it does now."""

@@ -73,6 +73,7 @@ class ProcessExecutor:
         """
         async with self._lock:
             rendered = self._render(trial)
+            await asyncio.to_thread(self._adopt)
             identity = AttemptId(trial.number, attempt)
             known = Attempt.create(
                 self._root,

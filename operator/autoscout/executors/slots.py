@@ -66,5 +66,5 @@ def visible_gpus(devices: Path = Path("/dev")) -> Sequence[str]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return tuple(name for name in chosen.split(",") if name and name != "-1")
-    found = (path.name.removeprefix("nvidia") for path in devices.glob("nvidia[0-9]*"))
-    return tuple(sorted(found, key=int))
+    # CUDA counts what it sees from 0: in a container /dev/nvidia3 may be the only device, and GPU 0.
+    return tuple(str(number) for number, _ in enumerate(devices.glob("nvidia[0-9]*")))

@@ -1,18 +1,6 @@
-"""A result as JSON: what `result.json` holds.
+"""A result as JSON: what `result.json` holds. docs/reference/tune.md is the specification.
 
 The shape is stable: members are added, never renamed or removed, within one `apiVersion`.
-
-- `apiVersion`, `kind` (`TuningResult`), `name`, `engineVersion`
-- `verdict`: `phase` (`Complete`, `Failed`, `Suspended`), `reason`, `message`
-- `objectives`: [`metric`, `goal`]; `constraints`: [`metric`, `min`, `max`]; `search`: `algorithm`, `seed`, `settings`
-- `default`, `best`: an element of `trials`, or null; `speedup`: how many times better the best is by the first
-  objective, or null
-- `metrics`: [`metric`, `role`, `default`, `best`, `ratio`, `kept`]; `settings`: [`parameter`, `default`, `best`], null
-  where the parameter is inactive
-- `bestSoFar`: value of the first objective of the incumbent after 1, 2, ... profiles, null while there is none
-- `cost`: `profiled`, `infeasible`, `lost`, `pending`, `attempts`, `seconds`, `gpuHours`, `failures` {reason: trials}
-- `trials`: [`number`, `configuration`, `proposer`, `standing` (`feasible`, `rejected`, `infeasible`, `lost`,
-  `pending`), `reason`, `message`, `metrics`, `samples`, `position`, `attempts`, `seconds`, `gpuHours`, `command`]
 """
 
 from __future__ import annotations

@@ -62,6 +62,17 @@ def test_a_node_sees_its_own_directories_in_place_of_the_built_in_paths(tmp_path
         host.remove_mount_points(made)
 
 
+@needs_root
+def test_a_bridge_is_removed_by_its_owner_only():
+    name = f"t{uuid.uuid4().hex[:8]}"
+    interface = Path("/sys/class/net", name)
+    host.add_bridge(name, ["10.198.250.1/32"], "/one/state")
+    host.remove_bridge(name, "/another/state")
+    assert interface.exists()
+    host.remove_bridge(name, "/one/state")
+    assert not interface.exists()
+
+
 def test_sysctls_are_put_back_as_they_were_before_the_first_start(tmp_path: Path, monkeypatch):
     kernel, record = tmp_path / "proc", tmp_path / "sysctls.json"
     for name in host.CHANGED_SYSCTLS:

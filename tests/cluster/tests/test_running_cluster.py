@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.cluster import NODES, PROFILER_IMAGE, Cluster, ImageConfig, Layer, NodeSpec, build_image
 from tests.cluster.images import tree_hash
-from tests.cluster.layout import cache_directory
+from tests.cluster.layout import Layout, cache_directory
 from tests.cluster.pythonimage import PROFILER_PACKAGE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -163,6 +163,13 @@ def test_the_image_has_the_profiler(kubectl):
     kubectl.create(pod("profiler", ["python3", "-c", "import autoscout_profiler as p; print(p.__file__)"]))
     kubectl.await_value("pod/profiler", ".status.phase", "Succeeded")
     assert kubectl("logs", "pod/profiler").strip() == "/opt/autoscout/autoscout_profiler/__init__.py"
+
+
+def test_taking_down_another_state_leaves_the_running_cluster_alone(cluster: Cluster, tmp_path: Path):
+    another = Cluster(Layout(tmp_path / "state"))
+    another.use()  # so that there is a state directory to clear
+    another.down()
+    assert cluster.problems() == []
 
 
 def test_a_killed_kubelet_leaves_its_containers_running(cluster: Cluster, kubectl):

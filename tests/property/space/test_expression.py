@@ -37,8 +37,7 @@ VALUES = {"a": -(2**63), "b": 0.0, "s": "x" * 256, "t": True, "x": 3}
 def answer(source):
     try:
         return Expression(source).evaluate(VALUES)
-    except ExpressionError as error:
-        assert str(error)
+    except ExpressionError:
         return None
 
 

@@ -115,7 +115,7 @@ def test_a_draw_is_valid_canonical_and_the_same_elsewhere(space, seed):
         return
     configuration = space.sample(np.random.default_rng(seed))
     assert space.canonical(configuration) == configuration
-    assert space.canonical(dict(reversed(configuration.items()))).fingerprint == configuration.fingerprint
+    assert space.canonical(dict(reversed(list(configuration.items())))).fingerprint == configuration.fingerprint
     assert space.canonical(space.full_values(configuration)) == configuration
     assert sent(space).sample(np.random.default_rng(seed)) == configuration
     spelled = {name: float(value) if type(value) is int else value for name, value in configuration.items()}

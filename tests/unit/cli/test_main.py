@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -131,6 +132,23 @@ def test_a_program_that_is_not_there_ends_the_search_and_is_named() -> None:
     done = autoscout("tune", "job.yaml")
     assert done.exit_code == 1
     assert "no-such-program" in done.stdout
+    assert "go on with:\n  autoscout tune job.yaml --resume\n" in done.stdout
+
+
+def test_gpus_that_are_not_there_start_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    pools = "  hardware: {pools: [{name: gpus, gpu: NVIDIA-A40, gpusPerNode: 2}]}\n"
+    Path("job.yaml").write_text(JOB.format(seed=0, profiles=4, command="python3") + pools)
+    refused = autoscout("tune", "job.yaml")
+    assert refused.exit_code == 2
+    assert "hardware.pools[0]: a profile needs 2 GPU(s)" in refused.stderr
+    assert not Path("autoscout-runs").exists()
+
+
+def test_more_at_once_than_the_machine_has_room_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    done = autoscout("tune", "job.yaml", "--parallel", "9", "--budget", "1")
+    assert "room for 2 at once, not for 9" in done.stdout
 
 
 def test_report_prints_the_result_again() -> None:
@@ -169,12 +187,12 @@ def test_every_command_teaches_by_an_example(command: str) -> None:
     assert f"autoscout {command} " in autoscout(command, "--help").stdout
 
 
-def test_the_operator_without_its_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("autoscout.controller", "autoscout.cli.operator"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "kopf", None)
-    refused = autoscout("operator")
-    assert refused.exit_code == 2
+def test_the_operator_without_its_extra_says_how_to_get_it() -> None:
+    program = "import sys; sys.modules['kopf'] = None; from autoscout.cli.main import main; main()"
+    refused = subprocess.run(
+        [sys.executable, "-c", program, "operator"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert refused.returncode == 2
     assert "pip install 'autoscout[operator]'" in refused.stderr
 
 

@@ -60,7 +60,7 @@ def test_the_panel_shows_the_budget_the_best_what_runs_and_what_was() -> None:
     shown = drawn(snapshot(running))
     assert "3 of 10 (1 infeasible, 0 lost)" in shown
     assert "seconds 2 in trial 1, 2.00x better than the default 4" in shown
-    assert "trial 3  n=3  6.0 s, iteration 3 of 20" in shown
+    assert "trial 3  6.0 s, iteration 3 of 20  n=3" in shown
     assert "30 s, about 1 min 10 s left" in shown
     assert "infeasible (OutOfMemory: killed by [the] kernel)" in shown
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscout.controller.store import Key, Kind, Store
 from autoscout.api.names import trial_labels
+from autoscout.controller.store import Key, Kind, Store
 
 JOB = Key("team", "tune")
 

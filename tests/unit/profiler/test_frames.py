@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.profiler.strategies import FRAMES
 
+import autoscout_profiler
 from autoscout_profiler.frames import (
     LINE_LIMIT,
     MARKER,
@@ -24,6 +30,7 @@ from autoscout_profiler.frames import (
     parse,
     shorten,
 )
+from autoscout_profiler.scanner import Scanner
 
 
 def content(line: str) -> dict:
@@ -36,6 +43,22 @@ def test_the_line_is_marker_json_and_the_first_16_digits_of_its_sha_256():
     text = '{"type":"error","trial":"job-3","attempt":1,"sequence":4,"reason":"OutOfMemory","message":"2 GiB"}'
     assert line == f"@@AUTOSCOUT1 {text} 16e46b529badedad"
     assert digest(text) == "16e46b529badedad"
+
+
+def test_the_frame_of_the_reference_is_one():
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "frames.md").read_text()
+    (frame,) = Scanner("quickstart-3", 0).feed(text)
+    assert frame == Frame("quickstart-3", 0, 7, Result({"seconds_per_call": 0.0129}))
+
+
+def test_the_program_of_the_reference_reports():
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "frames.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    environment = os.environ | {"PYTHONPATH": str(Path(autoscout_profiler.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    scanner = Scanner("manual", 0)
+    scanner.feed(done.stdout)
+    assert scanner.last_word.body.metrics.keys() == {"seconds_per_iteration"}
 
 
 @given(FRAMES)

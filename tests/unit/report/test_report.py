@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from tests.golden.report.cases import CASES, SPACE, TYPICAL
@@ -131,6 +132,14 @@ def test_the_document_holds_every_sample() -> None:
     trial = document(TYPICAL)["trials"][3]
     assert trial["samples"] == {"seconds_per_iteration": [0.02204 * 0.99, 0.02204 * 1.01]}
     assert document(TYPICAL)["best"] == trial
+
+
+def test_every_member_of_the_document_is_in_the_reference() -> None:
+    reference = (Path(__file__).resolve().parents[3] / "docs/reference/tune.md").read_text()
+    whole = document(TYPICAL)
+    nested = [whole["verdict"], whole["search"], whole["cost"], *whole["trials"], *whole["metrics"], *whole["settings"]]
+    members = {name for part in (whole, *nested) for name in part}
+    assert {name for name in members if f"`{name}`" not in reference} == set()
 
 
 def one_value(value: float, goal: Goal = Goal.MINIMIZE) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from itertools import pairwise
 
 import numpy as np
@@ -101,12 +100,12 @@ def test_draws_from_a_large_space_have_the_shares_that_counting_predicts():
 
 def test_the_same_seed_draws_the_same_today_and_in_another_release():
     draws = [MEGATRON.sample(rng(seed)).fingerprint for seed in range(3)]
-    assert draws == ["?", "?", "?"]
+    assert draws == ["985982e1d19ae41a", "35e0980520aaf2bf", "339333aab27dacef"]
 
 
 def test_every_refinement_leads_to_a_configuration_and_no_other_does():
     source = rng(14)
-    for _ in range(20):
+    for _ in range(6):
         partial = {}
         for name in source.permutation(list(MEGATRON.by_name)):
             values = MEGATRON.refinements(partial, name)
@@ -143,8 +142,11 @@ NAMES = [f"x{i}" for i in range(200)]
 
 
 def picks(amount: int, length: int) -> list[list[str]]:
-    source = random.Random(0)
-    return [source.choices(NAMES, k=length) for _ in range(amount)]
+    return [list(chosen) for chosen in rng().choice(NAMES, size=(amount, length))]
+
+
+def batched(names: list[str]) -> list[tuple[str, str]]:
+    return list(zip(names[::2], names[1::2], strict=True))
 
 
 @pytest.mark.parametrize(

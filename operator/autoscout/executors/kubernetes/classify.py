@@ -44,13 +44,13 @@ def classify(
 
     Args:
         pod: that speaks for the attempt (`views.choose`).
-        scanner: has read what there is of the log and the termination message.
+        scanner: has read what there is of the log, the termination message and `JobView.stopped`.
         now: seconds since the epoch.
         log_read: whether the log of an ended attempt could be read.
         creation_failure: why the Job's pod can't be created, in the words of an event.
     """
     if pod is None:
-        return _without_pod(job, now, limits, creation_failure)
+        return _without_pod(job, scanner, now, limits, creation_failure)
     if not pod.over(now):
         return _in_flight(job, pod, scanner, now, limits)
     outcome: Outcome | None = measured(scanner)
@@ -99,11 +99,11 @@ def _queued(job: JobView) -> Waiting:
     return Waiting("Queued", "the Job is suspended until its queue admits it", job.created)
 
 
-def _without_pod(job: JobView, now: float, limits: Limits, creation_failure: str) -> State | Stop:
+def _without_pod(job: JobView, scanner: Scanner, now: float, limits: Limits, creation_failure: str) -> State | Stop:
     if job.stopped is not None and job.deletion is None:
         return job.stopped
     if job.deletion is not None or job.failed is not None or job.complete:
-        return _vanished(job, now)
+        return _vanished(job, scanner, now)
     if job.suspended:
         return _queued(job)
     since = job.started if job.started is not None else job.created
@@ -115,7 +115,7 @@ def _without_pod(job: JobView, now: float, limits: Limits, creation_failure: str
     return Waiting(reason, message, since)
 
 
-def _vanished(job: JobView, now: float) -> Ended:
+def _vanished(job: JobView, scanner: Scanner, now: float) -> Ended:
     # Without the pod its times are unknown; the Job's are those of a pod that started at once.
     started = job.started if job.had_pod else None
     if job.stopped is not None:
@@ -127,7 +127,8 @@ def _vanished(job: JobView, now: float) -> Ended:
         why = f": {job.failed.reason}: {job.failed.message}" if job.failed is not None else ""
         lost = Lost("PodLost", f"the pod disappeared before its result was read{why}")
     end = min(time for time in (job.deletion, job.finished, now) if time is not None)
-    return Ended(lost, 0.0 if started is None else max(0.0, end - started), job.gpus)
+    spent = 0.0 if started is None else max(0.0, end - started)
+    return Ended(measured(scanner) or lost, spent, job.gpus, scanner.frames_ignored)
 
 
 def _too_late(reason: str, message: str, limits: Limits, started: float | None) -> Stop:

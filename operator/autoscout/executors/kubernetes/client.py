@@ -211,7 +211,7 @@ class KubernetesApi:
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
-        """JSON merge patch; a `metadata.resourceVersion` or `metadata.uid` in it is a precondition (409 Conflict)."""
+        """JSON merge patch; a `metadata.resourceVersion` in it is a precondition (409 Conflict)."""
         path = resource.path(namespace, name, subresource)
         kind = "application/merge-patch+json"
         return await self._json("patch", resource, path, method="PATCH", body=body, content_type=kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from autoscout.api.names import TRIAL_LABEL, attempt_name, trial_name
@@ -12,7 +13,7 @@ from autoscout.api.tuning_job import TuningJob
 from autoscout.executors.kubernetes import writes
 from autoscout.executors.kubernetes.classify import Limits, classify
 from autoscout.executors.kubernetes.client import EVENTS, PODS, ApiError, KubernetesApi, selector
-from autoscout.executors.kubernetes.harvest import harvest, progress
+from autoscout.executors.kubernetes.harvest import harvest, progress, reported
 from autoscout.executors.kubernetes.manifests import job_manifest
 from autoscout.executors.kubernetes.names import Object, attempt_of, controlled_by
 from autoscout.executors.kubernetes.source import ApiSource, Source
@@ -25,6 +26,8 @@ from autoscout_profiler.scanner import Scanner
 
 __all__ = ["KubernetesExecutor", "PollingExecutor", "release_orphans"]
 
+LOGS_AT_ONCE: Final = 8
+"""After a restart hundreds of attempts may have ended, each with megabytes of log."""
 CREATION_SECONDS: Final = 5.0
 """How long a Job may be without a pod before its events are asked why."""
 
@@ -57,6 +60,7 @@ class KubernetesExecutor:
         self._source = source
         self._with_progress = with_progress
         self._now = now
+        self._logs = asyncio.Semaphore(LOGS_AT_ONCE)
         profile = job.spec.profile
         self._limits = Limits(start_timeout=profile.start_timeout.seconds, timeout=profile.timeout.seconds)
 
@@ -117,7 +121,8 @@ class KubernetesExecutor:
         view = PodView.of(pod) if pod is not None else None
         if view is not None and (view.terminal or view.terminated is not None):
             return
-        await self._stop(job, Stop(CANCELLED, "stopped by AutoScout", view.started if view is not None else None))
+        started = view.started if view is not None else None
+        await self._stop(identity, job, view, Stop(CANCELLED, "stopped by AutoScout", started))
 
     async def release(self, identity: AttemptId) -> None:
         """See `Executor.release`. A pod that still runs (a sidecar, a lost node) goes with its Job.
@@ -164,8 +169,8 @@ class KubernetesExecutor:
         pod = choose(await self._pods_now(identity, current))
         state = await self._state(identity, current, pod)
         if isinstance(state, Stop):
-            await self._stop(current, state)
             view = PodView.of(pod) if pod is not None else None
+            await self._stop(identity, current, view, state)
             since = view.created if view is not None else JobView.of(current).created
             running = view is not None and view.running
             state = Running(since) if running else Waiting("Stopping", state.message, since)
@@ -175,18 +180,22 @@ class KubernetesExecutor:
         now = self._now()
         trial = trial_name(self._job.metadata.name, identity.number)
         scanner, log_read, failure = Scanner(trial, identity.attempt), True, ""
-        view = PodView.of(pod) if pod is not None else None
+        job_view, view = JobView.of(job), PodView.of(pod) if pod is not None else None
         if view is None:
             failure = await self._creation_failure(job, now)
         elif view.over(now):
-            read = await harvest(self._api, self._namespace, view, trial, identity.attempt, now)
+            async with self._logs:
+                read = await harvest(self._api, self._namespace, view, trial, identity.attempt, now)
             if read.worth_waiting:
                 return Running(view.started if view.started is not None else view.created)
             scanner, log_read = read.scanner, read.log_read
         elif view.running and self._with_progress:
-            scanner = await progress(self._api, self._namespace, view, trial, identity.attempt)
+            async with self._logs:
+                scanner = await progress(self._api, self._namespace, view, trial, identity.attempt)
+        if job_view.stopped is not None and job_view.stopped.frame:
+            scanner.read_termination_message(job_view.stopped.frame)
         return classify(
-            JobView.of(job),
+            job_view,
             view,
             scanner,
             now=now,
@@ -195,7 +204,12 @@ class KubernetesExecutor:
             creation_failure=failure,
         )
 
-    async def _stop(self, job: Object, why: Stop) -> None:
+    async def _stop(self, identity: AttemptId, job: Object, pod: PodView | None, why: Stop) -> None:
+        if pod is not None and pod.running and not why.frame:
+            # It may hang after its measurement; the log goes with the pod.
+            trial = trial_name(self._job.metadata.name, identity.number)
+            frame = await reported(self._api, self._namespace, pod, trial, identity.attempt)
+            why = replace(why, frame=frame)
         stopped = await writes.stop(self._api, job, why)
         if stopped is not None:
             self._source.wrote(stopped)

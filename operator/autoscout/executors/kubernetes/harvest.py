@@ -8,7 +8,7 @@ from typing import Final
 from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
 from autoscout.executors.kubernetes.names import CONTAINER
 from autoscout.executors.kubernetes.views import PodView
-from autoscout_profiler.frames import Result
+from autoscout_profiler.frames import Result, encode_bounded
 from autoscout_profiler.scanner import Scanner
 
 LOG_LINES: Final = (2000, 100)
@@ -20,6 +20,9 @@ LOG_SECONDS: Final = 10.0
 PROGRESS_LINES: Final = 100
 PROGRESS_BYTES: Final = 64 * 1024
 PROGRESS_SECONDS: Final = 3.0
+
+ANNOTATION_BYTES: Final = 64 * 1024
+"""All annotations of an object together may have 256 KiB."""
 
 PATIENCE_SECONDS: Final = 60.0
 """How long after its end the log of an attempt is asked for again when it can't be read."""
@@ -70,6 +73,16 @@ async def harvest(api: KubernetesApi, namespace: str, pod: PodView, trial: str, 
         waits = isinstance(error, TransientApiError) and recent and not _whole(scanner)
         return Harvest(scanner, log_read=False, worth_waiting=waits)
     return Harvest(scan(trial, attempt, log, pod.terminated.message))
+
+
+async def reported(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int) -> str:
+    """The result that a running attempt has reported already, as a line for an annotation; empty: none."""
+    try:
+        log = await _read_log(api, namespace, pod.name)
+    except ApiError:
+        return ""
+    frame = scan(trial, attempt, log, "").last_word
+    return encode_bounded(frame, ANNOTATION_BYTES) if frame is not None and isinstance(frame.body, Result) else ""
 
 
 async def progress(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int) -> Scanner:

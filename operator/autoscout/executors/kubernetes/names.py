@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from autoscout.api.names import ATTEMPT_LABEL, GROUP, TRIAL_LABEL, TUNING_JOB_LABEL, TUNING_JOB_UID_LABEL
-from autoscout.api.names import trial_name as trial_name  # noqa: PLC0414 - readers look for all names here
 from autoscout.executors.protocol import AttemptId
 
 Object = dict[str, Any]
@@ -19,7 +18,7 @@ JOB_UID_LABEL: Final = TUNING_JOB_UID_LABEL
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 
 STOPPED_ANNOTATION: Final = f"{GROUP}/stopped"
-"""On a Job that we stop: JSON {reason, message, started}. It outlives the pod, so that the reason is never lost."""
+"""On a Job that we stop: what `views.Stop` says. It outlives the pod, so that nothing is lost with it."""
 
 CONTAINER: Final = "profile"
 """The container that measures."""

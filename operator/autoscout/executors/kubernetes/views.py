@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ from autoscout.executors.kubernetes.names import CONTAINER, GPU_RESOURCE, STOPPE
 
 SIDECAR_SECONDS = 10.0
 """How long after the measurement a pod may go on (another container, the kubelet's last report)."""
+RESOLUTION_SECONDS = 1.0
+"""Of the API's times: what ran took no less."""
 UNREACHABLE_SECONDS = 30.0
 """How long after the end of its grace a deleted pod may still be there before its node counts as lost."""
 
@@ -32,15 +34,33 @@ class Stop:
 
     Attributes:
         started: when its pod started; None if it did not.
+        frame: the result that it had reported by then, as a line; empty: none.
     """
 
     reason: str
     message: str
     started: float | None = None
+    frame: str = ""
 
     @property
     def annotation(self) -> str:
-        return json.dumps({"reason": self.reason, "message": self.message, "started": self.started})
+        """As the value of an annotation, which `of` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, annotation: str) -> Self:
+        """Read an annotation; whoever damages it gets a reason that says so."""
+        try:
+            content = json.loads(annotation)
+            started = content["started"]
+            return cls(
+                str(content["reason"]),
+                str(content["message"]),
+                None if started is None else float(started),
+                str(content.get("frame", "")),
+            )
+        except (ValueError, TypeError, KeyError):
+            return cls("Stopped", f"the annotation {STOPPED_ANNOTATION} was changed: {annotation}")
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,7 @@ class JobView:
     def of(cls, job: Object) -> Self:
         """Read a Job as the API server gives it."""
         metadata, spec, status = job["metadata"], job["spec"], job.get("status") or {}
+        annotation = (metadata.get("annotations") or {}).get(STOPPED_ANNOTATION)
         conditions = {condition.kind: condition for condition in _conditions(status, "True")}
         failed = conditions.get("Failed") or conditions.get("FailureTarget")
         complete = conditions.get("Complete") or conditions.get("SuccessCriteriaMet")
@@ -88,7 +109,7 @@ class JobView:
             complete=complete is not None,
             finished=end.since if end is not None else None,
             had_pod=any(status.get(count) for count in counts),
-            stopped=_stopped((metadata.get("annotations") or {}).get(STOPPED_ANNOTATION)),
+            stopped=Stop.of(annotation) if annotation is not None else None,
             gpus=_gpus(spec["template"]["spec"]),
         )
 
@@ -188,8 +209,7 @@ class PodView:
         if self.deletion_asked is None:
             return False
         end = self.terminated.finished if self.terminated is not None else None
-        # One second is the resolution of the API's times.
-        return end is None or end >= self.deletion_asked - 1
+        return end is None or end >= self.deletion_asked - RESOLUTION_SECONDS
 
     def unreachable(self, now: float) -> bool:
         """Whether it should be gone, but nobody has confirmed that."""
@@ -209,7 +229,7 @@ class PodView:
 
     def seconds(self, now: float) -> float:
         """Wall time from the pod's start to its end; 0 if it never started."""
-        return max(0.0, self.end(now) - self.started) if self.started is not None else 0.0
+        return max(RESOLUTION_SECONDS, self.end(now) - self.started) if self.started is not None else 0.0
 
 
 def choose(pods: Iterable[Object]) -> Object | None:
@@ -274,17 +294,6 @@ def _waiting(statuses: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
         if waiting:
             return waiting.get("reason") or "Waiting", waiting.get("message") or ""
     return None
-
-
-def _stopped(annotation: str | None) -> Stop | None:
-    if annotation is None:
-        return None
-    try:
-        content = json.loads(annotation)
-        started = content["started"]
-        return Stop(str(content["reason"]), str(content["message"]), None if started is None else float(started))
-    except (ValueError, TypeError, KeyError):
-        return Stop("Stopped", f"the annotation {STOPPED_ANNOTATION} was changed: {annotation}")
 
 
 def _gpus(spec: Mapping[str, Any]) -> int:

@@ -91,15 +91,24 @@ async def stop(api: KubernetesApi, job: Object, why: Stop) -> Object | None:
     namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
     try:
         if JobView.of(job).stopped is None:
-            annotations = {STOPPED_ANNOTATION: why.annotation}
-            job = await api.merge_patch(JOBS, namespace, name, {"metadata": {"uid": uid, "annotations": annotations}})
+            await api.json_patch(JOBS, namespace, name, _annotate(metadata, why))
         # Foreground: the garbage collector deletes the pod at once, although the Job stays.
         answer = await api.delete(JOBS, namespace, name, propagation="Foreground", uid=uid)
     except ApiError as error:
-        if error.not_found or error.conflict:  # gone, or another one of that name
+        # Gone, or another one of that name (a JSON patch whose test fails is 422).
+        if error.not_found or error.conflict or error.status == _UNPROCESSABLE:
             return None
         raise
     return answer if answer["kind"] == "Job" else None  # a Status says that nothing held it any more
+
+
+def _annotate(metadata: Object, why: Stop) -> list[Object]:
+    """A JSON patch that says why a Job is stopped, to this very Job."""
+    test = {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]}
+    if not metadata.get("annotations"):
+        return [test, {"op": "add", "path": "/metadata/annotations", "value": {STOPPED_ANNOTATION: why.annotation}}]
+    key = STOPPED_ANNOTATION.replace("/", "~1")
+    return [test, {"op": "add", "path": f"/metadata/annotations/{key}", "value": why.annotation}]
 
 
 async def let_go(api: KubernetesApi, job: Object) -> Object | None:
