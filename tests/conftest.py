@@ -60,6 +60,16 @@ def kubeconfig(cluster: Cluster) -> Path:
     return cluster.admin_kubeconfig
 
 
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Notes a measured figure; the closing summary prints it."""
+
+    def note(what: str, value: object) -> None:
+        record_property("figure", (what, value))
+
+    return note
+
+
 def _reporter(config: pytest.Config):
     """Writes to the terminal at once: building the cluster's binaries takes minutes, and silence looks like a hang."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -103,8 +113,17 @@ def _summarize(terminalreporter: pytest.TerminalReporter, config: pytest.Config)
         terminalreporter.write_line(f"{suite:12} {_told(tallies[suite])}  - {SUITES.get(suite, 'an unknown suite')}")
         for reason, amount in tallies[suite].skipped.most_common():
             terminalreporter.write_line(f"{'':12} {amount} not run: {reason}")
+    if figures := list(_figures(terminalreporter)):
+        terminalreporter.section("what was measured")
+        for what, value in figures:
+            terminalreporter.write_line(f"{what}: {value}")
     if rest := [suite for suite in SUITES if suite not in tallies]:
         terminalreporter.write_line(f"not selected: {', '.join(rest)}")
+
+
+def _figures(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, object]]:
+    for report in terminalreporter.stats.get("passed", ()):
+        yield from (value for name, value in report.user_properties if name == "figure" and report.when == "call")
 
 
 def _count(tally: Tally, kind: str, report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -1,0 +1,85 @@
+"""The operator is killed, again and again, in the middle of a run: no finished profile is lost, none starts twice."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from autoscout.api import convert
+from autoscout.baselines import algorithm
+from autoscout.search.ledger import Entry, Ledger
+from autoscout.search.outcome import Measured
+from autoscout.search.plan import Situation, plan
+from tests.support.fixtures import StartOperator
+from tests.support.kubectl import Kubectl, Object
+from tests.support.tuning_jobs import many_profiles
+
+pytestmark = pytest.mark.cluster
+
+KILLS = 20
+PROFILES = 16
+LONGEST_LIFE_SECONDS = 4.5
+"""An operator needs about 1.5 s to its first reconcile: some lives end before it, most after it."""
+
+
+def settled(trials: list[Object]) -> dict[str, Any]:
+    """What may never change any more: decisions, and outcomes once they are there."""
+    return {
+        trial["metadata"]["uid"]: (trial["spec"], trial["status"] if "position" in trial.get("status", {}) else None)
+        for trial in trials
+    }
+
+
+def undisturbed(document: Object) -> list[dict[str, Any]]:
+    """The configurations, in their order, that a run without any disturbance measures."""
+    job = convert.job(document)
+    problem, situation = convert.problem(job), Situation(convert.budget(job))
+    ledger = Ledger()
+    while appended := plan(problem, ledger, situation, algorithm(problem.algorithm)).append:
+        outcome = Measured({"seconds": 1.0})
+        entries = [Entry(trial, (), outcome, trial.number) for trial in appended]
+        ledger = Ledger((*ledger.entries, *entries))
+    return [dict(entry.trial.configuration) for entry in ledger.entries]
+
+
+def test_killing_the_operator_at_random_moments_loses_nothing_and_repeats_nothing(
+    kubectl: Kubectl, start_operator: StartOperator, figure: Callable[[str, object], None]
+) -> None:
+    moments = random.Random(20)
+    document = many_profiles(profiles=PROFILES, parallelism=1, nap=1.0)
+    kubectl.apply(document)
+    operator = start_operator()
+    operator.kill()
+    before: dict[str, Any] = {}
+    kills = 0
+    while kills < KILLS:
+        operator.start(wait=False)
+        time.sleep(moments.uniform(0.2, LONGEST_LIFE_SECONDS))  # the moment itself is what is tested
+        operator.kill()
+        kills += 1
+        now = settled(kubectl.list("tuningtrials"))
+        for uid, (spec, status) in before.items():
+            assert uid in now, "a trial vanished"
+            assert now[uid][0] == spec, "a decision was rewritten"
+            assert status is None or now[uid][1] == status, "a committed outcome was rewritten"
+        before = now
+    done = sum(status is not None for _, status in before.values())
+    figure(f"profiles committed between {kills} kills", f"{done} of {PROFILES}")
+    assert done > 0
+    operator.start()
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 180)
+
+    trials = sorted(kubectl.list("tuningtrials"), key=lambda item: item["spec"]["number"])
+    assert [trial["spec"]["configuration"] for trial in trials] == undisturbed(document), "the same ledger"
+    assert settled(trials).items() >= {uid: each for uid, each in before.items() if each[1] is not None}.items()
+    for trial in trials:
+        assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["Measured"], trial
+    jobs, pods = kubectl.list("jobs"), kubectl.list("pods")
+    assert len(jobs) == len(pods) == PROFILES, "each profile was started exactly once"
+    assert {pod["status"]["phase"] for pod in pods} == {"Succeeded"}
+    assert not any(job["metadata"].get("finalizers") for job in jobs), "every Job was let go"
+    figure("killed at random moments", f"{kills} times: {len(trials)} profiles, 0 lost, 0 started twice")

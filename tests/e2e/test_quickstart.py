@@ -1,0 +1,60 @@
+"""From `kubectl apply` to a best configuration: the quickstart, with real pods that measure for real."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.kubectl import Kubectl
+from tests.support.operator_process import OperatorProcess
+
+pytestmark = pytest.mark.cluster
+
+QUICKSTART = Path(__file__).resolve().parents[2] / "docs/examples/quickstart.yaml"
+WRITES = ("create", "update", "patch", "delete")
+
+
+def test_the_quickstart_finds_a_best_configuration(
+    kubectl: Kubectl, operator: OperatorProcess, figure: Callable[[str, object], None]
+) -> None:
+    kubectl.run("apply", "-f", str(QUICKSTART))
+    kubectl.wait("condition=Complete", "tuningjob", "quickstart", 300)
+
+    job = kubectl.get("tuningjob", "quickstart")
+    trials = sorted(kubectl.list("tuningtrials"), key=lambda item: item["spec"]["number"])
+    jobs = {item["metadata"]["name"] for item in kubectl.list("jobs")}
+    assert len(trials) >= 12
+    assert [trial["spec"]["number"] for trial in trials] == list(range(len(trials)))
+    for trial in trials:
+        assert trial["spec"]["configuration"]["algorithm"] in {"naive", "tiled"}
+        assert trial["status"]["phase"] == "Measured"
+        assert trial["status"]["metrics"]["milliseconds_per_call"] > 0
+        assert len(trial["status"]["samples"]["milliseconds_per_call"]) == 15
+        assert trial["status"]["job"] in jobs
+    assert sorted(trial["status"]["position"] for trial in trials) == list(range(len(trials)))
+    assert len({trial["spec"]["fingerprint"] for trial in trials}) == len(trials), "nothing is measured twice"
+
+    accepted = [t for t in trials if t["status"]["metrics"]["peak_memory_mib"] <= 64]
+    best = min(accepted, key=lambda trial: trial["status"]["metrics"]["milliseconds_per_call"])
+    shown = job["status"]["best"]
+    assert shown["trial"] == best["spec"]["number"]
+    assert shown["configuration"] == best["spec"]["configuration"]
+    default, found = (t["status"]["metrics"]["milliseconds_per_call"] for t in (trials[0], best))
+    assert shown["speedup"] == pytest.approx(default / found, rel=1e-3)
+    assert shown["command"].startswith("python3 -m autoscout_profiler.workloads.attention")
+
+    columns = kubectl.run("get", "tuningjob", "quickstart").stdout
+    assert "Complete" in columns
+    assert f"{len(trials)}/16" in columns
+
+    requests = operator.metric("autoscout_api_requests_total")
+    writes = sum(count for labels, count in requests.items() if any(f'verb="{verb}"' in labels for verb in WRITES))
+    reads = sum(requests.values()) - writes
+    figure("quickstart on the cluster: API writes per trial", f"{writes / len(trials):.2f}")
+    figure("quickstart on the cluster: API reads per trial, watches excluded", f"{reads / len(trials):.2f}")
+    figure("quickstart on the cluster: size of the status", f"{len(json.dumps(job['status']))} bytes")
+    figure("quickstart on the cluster: best against default", f"{shown['speedup']:.2f}x in {len(trials)} profiles")
+    assert writes / len(trials) <= 9, requests
