@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := autoscout-runs/demo
-GENERATED := crds
+GENERATED := crds docs/reference/api.md docs/reference/metrics.md
 
 # Options for pytest: make test PYTEST='-k ledger -x'
 PYTEST ?=
@@ -73,6 +73,7 @@ examples: $(VENV)/.full
 
 generate: $(VENV)/.full ## write the files that are made from the code
 	$(BIN)/autoscout crds --output crds
+	$(BIN)/autoscout reference --output docs/reference
 
 golden: $(VENV)/.full ## rewrite the expected outputs of the golden tests; read the diff afterwards
 	@$(BIN)/python -m pytest tests/golden --update-golden

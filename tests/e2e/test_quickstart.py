@@ -57,4 +57,4 @@ def test_the_quickstart_finds_a_best_configuration(
     figure("quickstart on the cluster: API reads per trial, watches excluded", f"{reads / len(trials):.2f}")
     figure("quickstart on the cluster: size of the status", f"{len(json.dumps(job['status']))} bytes")
     figure("quickstart on the cluster: best against default", f"{shown['speedup']:.2f}x in {len(trials)} profiles")
-    assert writes / len(trials) <= 9, requests
+    assert writes / len(trials) <= 8, "\n".join(f"{labels}: {count:.0f}" for labels, count in requests.items())

@@ -75,6 +75,16 @@ class OperatorProcess:
         self._process.terminate()
         return self._process.wait(timeout)
 
+    def signal(self, number: signal.Signals) -> None:
+        """A signal to it and its worker processes."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    def wait(self, timeout: float) -> int:
+        """Until it ends by itself; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout)
+
     def http(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             text: str = answer.read().decode()

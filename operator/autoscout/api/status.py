@@ -55,8 +55,12 @@ class DefaultResult(StatusModel):
     """The measurement of the defaults: the base of the speed-up."""
 
     trial: Whole = Field(description="Number of the trial.")
-    metrics: Metrics = Field({}, description="What was measured, by metric; units are in the names.")
-    configuration: Values = Field({}, description="Values of the active parameters.")
+    metrics: Metrics = Field(
+        {}, description="What was measured, by metric, units in the names; at most 4 KiB: the trial has all."
+    )
+    configuration: Values = Field(
+        {}, description="Values of the active parameters; left out where they take more than 8 KiB: see the trial."
+    )
 
 
 class BestResult(DefaultResult):
@@ -65,7 +69,10 @@ class BestResult(DefaultResult):
     speedup: float | None = Field(
         None, description="How many times better than the defaults, by the first objective; 1.25 is 25 % better."
     )
-    command: str | None = Field(None, description="The command line that realises it, quoted for a shell.")
+    command: str | None = Field(
+        None,
+        description="The command line that realises it, quoted for a shell; a comment where it is longer than 8 KiB.",
+    )
     cost: str | None = Field(
         None, description="Price of all GPU-hours until now, in the currency of the pools' pricePerGpuHour."
     )
@@ -104,7 +111,11 @@ class TuningJobStatus(StatusModel):
     message: str | None = Field(None, description="What happens now, or what is wrong, in words.")
     start_time: Time | None = Field(None, description="When the search began.")
     completion_time: Time | None = Field(None, description="When it ended.")
-    suspended_seconds: float = Field(0.0, ge=0, description="Time spent suspended; it does not count for maxDuration.")
+    suspended_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Time spent suspended, or finished until a larger budget went on; maxDuration does not count it.",
+    )
     conditions: tuple[Condition, ...] = Field(
         (),
         max_length=16,

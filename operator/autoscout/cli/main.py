@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -186,6 +186,25 @@ def crds(
         typer.echo(path)
 
 
+@app.command()
+def reference(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write it to.")] = Path("docs/reference"),
+) -> None:
+    """Write the reference of the API and of the operator's metrics, as Markdown.
+
+    \b
+    Example:
+      autoscout reference --output docs/reference
+    """
+    try:
+        from autoscout.cli.reference import generate
+    except ModuleNotFoundError as error:
+        _needs_extra(error, "the reference")
+
+    for path in generate(output):
+        typer.echo(path)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
 )
@@ -194,17 +213,27 @@ def operator(context: typer.Context) -> None:
     try:
         from autoscout.cli.operator import operator as run
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in EXTRA:
-            raise
-        typer.echo(
-            f"error: the operator needs the package {error.name}, which the base install leaves out: "
-            "pip install 'autoscout[operator]'",
-            err=True,
-        )
-        raise typer.Exit(2) from error
+        _needs_extra(error, "the operator")
     inner = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
     inner.command()(run)
     inner(args=context.args, prog_name="autoscout operator")
+
+
+def _needs_extra(error: ModuleNotFoundError, what: str) -> NoReturn:
+    """Say how to install what is missing, if that is all.
+
+    Raises:
+        ModuleNotFoundError: it is none of the extra's packages.
+        typer.Exit: otherwise.
+    """
+    if error.name is None or error.name.split(".")[0] not in EXTRA:
+        raise error
+    typer.echo(
+        f"error: {what} needs the package {error.name}, which the base install leaves out: "
+        "pip install 'autoscout[operator]'",
+        err=True,
+    )
+    raise typer.Exit(2) from error
 
 
 def main() -> None:

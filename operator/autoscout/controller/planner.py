@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -40,7 +41,11 @@ class Planner:
         self._pool = self._make()
 
     async def check(self, document: dict[str, Any]) -> list[FieldError]:
-        """Everything that is wrong with a TuningJob, as far as it can be told without running it."""
+        """Everything that is wrong with a TuningJob, as far as it can be told without running it.
+
+        Raises:
+            PlanningError: its worker process died twice.
+        """
         return await self._run(_check, json.dumps(document))
 
     async def plan(self, document: dict[str, Any], ledger: Ledger, situation: Situation) -> Plan:
@@ -49,16 +54,19 @@ class Planner:
         Raises:
             PlanningError: it failed, or its worker process died twice.
         """
-        try:
-            return await self._run(_plan, json.dumps(document), ledger, situation)
-        except Exception as error:
-            raise PlanningError(f"{type(error).__name__}: {error}") from error
+        return await self._run(_plan, json.dumps(document), ledger, situation)
 
     def close(self) -> None:
         """End the workers."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        try:
+            return await self._run_twice(function, *arguments)
+        except Exception as error:
+            raise PlanningError(f"{type(error).__name__}: {error}") from error
+
+    async def _run_twice(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         loop = asyncio.get_running_loop()
         pool = self._pool
         try:
@@ -72,14 +80,23 @@ class Planner:
         return ProcessPoolExecutor(
             max_workers=self._workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_one_thread,
+            initializer=_settle_in,
         )
 
 
-def _one_thread() -> None:
+def _settle_in() -> None:
     # Several workers with as many BLAS threads each would fight over the cores.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker holds both ends of the pipe that it reads its work from: without this it outlives a killed operator.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _check(document: str) -> list[FieldError]:

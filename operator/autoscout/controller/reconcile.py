@@ -28,7 +28,7 @@ from autoscout.search.settle import give_up, settle
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 15.0
-"""While something is in flight: start timeouts and the wall budget need a clock, not an event."""
+"""While a search goes on: start timeouts, the wall budget and names that are taken need a clock, not an event."""
 
 
 class Reconciler:
@@ -61,11 +61,11 @@ class Reconciler:
         if item is None or alive is None:
             self._sessions.forget(key)
             return None
-        session = await self._sessions.open(item, self._planner)
-        if isinstance(session, list):
-            await self._refuse(item, "; ".join(map(str, session)))
-            return None
         try:
+            session = await self._sessions.open(item, self._planner)
+            if isinstance(session, list):
+                await self._refuse(item, "; ".join(map(str, session)))
+                return None
             return await _Turn(self._api, self._store, self._planner, session, item, self._now()).run()
         except api_errors.ApiError as error:
             await self._refuse(item, f"a TuningTrial of this job can't be read: {error}")
@@ -74,7 +74,7 @@ class Reconciler:
             if error.conflict:
                 # Somebody wrote in between: read what is there now, then decide again.
                 logger.info("%s: %s; looking again", key, error)
-                await self._refresh(key, session.uid)
+                await self._refresh(key, alive)
                 return 0.0
             if not isinstance(error, TransientApiError):
                 await self._trouble(item, error.reason, error.message)
@@ -114,7 +114,7 @@ class Reconciler:
 
 async def report(api: KubernetesApi, store: Store, item: Object, status: Status) -> None:
     """Write the status if it says something new, and nobody wrote the TuningJob since we read it."""
-    if status == (item.get("status") or {}):
+    if statuses.same(item.get("status") or {}, status):
         return
     metadata = item["metadata"]
     written = await api.replace(
@@ -135,11 +135,11 @@ class _Turn:
         self._session = session
         self._item = item
         self._now = now
-        self._previous: Status = item.get("status") or {}
         self._namespace: str = item["metadata"]["namespace"]
         self._executor = KubernetesExecutor(api, session.job, session.uid, store)
         self._ledgers = Ledgers(api, store, session, self._namespace)
         self._ledger = session.ledger(store.trials(session.uid))
+        self._previous = statuses.started(item.get("status") or {}, store.trials(session.uid))
         self._in_flight: list[Observation] = []
 
     async def run(self) -> float | None:
@@ -161,7 +161,7 @@ class _Turn:
         await report(self._api, self._store, self._item, status)
         if verdict.phase in (Phase.COMPLETE, Phase.FAILED):
             return self._seconds_to_live(status)
-        return LOOK_AGAIN_SECONDS if self._ledger.pending or self._in_flight else None
+        return LOOK_AGAIN_SECONDS if verdict.phase is Phase.SEARCHING or self._in_flight else None
 
     async def _settle(self, observations: Sequence[Observation]) -> None:
         """Commit what ended, release what is committed, keep what is in flight."""
@@ -265,10 +265,10 @@ class _Turn:
     def _seconds_to_live(self, status: Status) -> float | None:
         """Until `ttlSecondsAfterFinished` deletes the TuningJob; None: it stays."""
         ttl = self._session.job.spec.ttl_seconds_after_finished
-        finished = status.get("completionTime")
-        if ttl is None or not finished or status.get("phase") not in (Phase.COMPLETE, Phase.FAILED):
+        finished = statuses.seconds_of(status.get("completionTime"))
+        if ttl is None or finished is None or status.get("phase") not in (Phase.COMPLETE, Phase.FAILED):
             return None
-        return statuses.seconds_of(finished) + ttl - self._now
+        return finished + ttl - self._now
 
     def _entry(self, number: int) -> Entry:
         return next(entry for entry in self._ledger.entries if entry.trial.number == number)

@@ -60,6 +60,9 @@ class Relister:
                 delay = min(RETRY_SECONDS, interval_seconds)
                 hint = "; are the CRDs installed? kubectl apply -f crds/" if error.not_found else ""
                 logger.warning("re-list failed: %s%s", error, hint)
+            except Exception:
+                delay = min(RETRY_SECONDS, interval_seconds)
+                logger.exception("re-list failed")
             await asyncio.sleep(delay)
 
     async def relist(self) -> None:

@@ -21,7 +21,7 @@ from autoscout.controller.reconcile import Reconciler
 from autoscout.controller.relist import Relister
 from autoscout.controller.store import Key, Store
 from autoscout.executors.kubernetes.client import KubernetesApi
-from autoscout.telemetry.metrics import JobCollector, JobView, Metrics, RequestCollector, ValueCollector
+from autoscout.telemetry.metrics import JobView, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -112,12 +112,7 @@ async def _listen(
             if item is not None:
                 yield JobView(key.namespace, key.name, item.get("status") or {})
 
-    metrics.registry.register(JobCollector(jobs))
-    metrics.registry.register(RequestCollector(api.counts))
-    metrics.registry.register(
-        ValueCollector("autoscout_queue_length", "TuningJobs that wait for a worker", lambda: len(queue))
-    )
-    metrics.registry.register(ValueCollector("autoscout_relist_age_seconds", "Age of the last complete re-list", age))
+    metrics.watch(jobs=jobs, requests=api.counts, queue_length=lambda: len(queue), relist_age=age)
     if options.listen is None:
         return None
     # A standby replica is ready too: it is ready to take over.

@@ -1,21 +1,28 @@
-"""The status of a TuningJob: derived from the ledger and what is in flight, small however long the search."""
+"""The status of a TuningJob: derived from the ledger and what is in flight, small (`shown`) however long the search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from autoscout.executors.protocol import Observation, Waiting
+from pydantic import ValidationError
+
+from autoscout.api.status import TuningJobStatus
+from autoscout.controller import shown
+from autoscout.executors.protocol import Observation, State, Waiting
 from autoscout.search.incumbent import default_entry, incumbent, speedup
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Measured
-from autoscout.search.plan import Phase, Verdict
+from autoscout.search.plan import PROFILING, Phase, Verdict
 from autoscout.search.problem import Problem
 
 MOST_RUNNING_SHOWN = 16
-LONGEST_MESSAGE = 1024
+PATIENCE_SECONDS = 10.0
+"""A start that takes longer than this is worth telling why."""
+
+_USUAL = frozenset({"Starting", "PodPending", "ContainerCreating", "PodInitializing"})
 
 Status = dict[str, Any]
 
@@ -25,9 +32,12 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds_of(text: str) -> float:
-    """The inverse of `timestamp`."""
-    return datetime.fromisoformat(text).timestamp()
+def seconds_of(text: str | None) -> float | None:
+    """The inverse of `timestamp`; None for what is no time, as somebody else may have written it."""
+    try:
+        return datetime.fromisoformat(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -45,9 +55,17 @@ class Described:
     max_profiles: int
 
 
+def same(written: Status, status: Status) -> bool:
+    """Whether a status that the API server gave back, with the schema's defaults filled in, says the same."""
+    try:
+        return TuningJobStatus.model_validate(written) == TuningJobStatus.model_validate(status)
+    except ValidationError:
+        return False
+
+
 def invalid(previous: Status, *, generation: int, now: float, message: str) -> Status:
     """The status of a TuningJob whose spec can't be run; whatever was found before stays."""
-    message = message[:LONGEST_MESSAGE]
+    message = shown.text(message)
     conditions = _conditions(
         previous,
         generation=generation,
@@ -68,7 +86,7 @@ def invalid(previous: Status, *, generation: int, now: float, message: str) -> S
 
 def troubled(previous: Status, *, generation: int, now: float, reason: str, message: str) -> Status:
     """The status of a TuningJob that can't go on just now; all else stays as it was."""
-    message = message[:LONGEST_MESSAGE]
+    message = shown.text(message)
     conditions = _conditions(previous, generation=generation, now=now, states={"Searching": (False, reason, message)})
     return {**previous, "phase": previous.get("phase") or "Pending", "message": message, "conditions": conditions}
 
@@ -93,18 +111,20 @@ def searching(
         observations: attempts in flight.
         job_names: (number, attempt) to the name of its Job.
     """
+    observations = [Observation(each.id, _settled_down(each.state, now)) for each in observations]
     verdict = _with_waiting(verdict, observations)
-    phase = verdict.phase
+    phase, message = verdict.phase, shown.text(verdict.message)
     finished = phase in (Phase.COMPLETE, Phase.FAILED)
     best, base = incumbent(problem, ledger), default_entry(ledger)
     ratio = speedup(problem, ledger)
     hours = ledger.gpu_hours
+    start = seconds_of(previous.get("startTime"))
     status: Status = {
         "observedGeneration": generation,
         "phase": phase.value,
-        "message": verdict.message[:LONGEST_MESSAGE],
-        "startTime": previous.get("startTime") or timestamp(now),
-        "suspendedSeconds": suspended_seconds(previous, now, suspended=phase is Phase.SUSPENDED),
+        "message": message,
+        "startTime": timestamp(now if start is None else start),
+        "suspendedSeconds": _paused_seconds(previous, now, phase),
         "conditions": _conditions(
             previous,
             generation=generation,
@@ -112,7 +132,7 @@ def searching(
             states={
                 "Validated": (True, "Valid", "the spec can be run"),
                 **{
-                    kind.value: (phase is kind, verdict.reason, verdict.message[:LONGEST_MESSAGE])
+                    kind.value: (phase is kind, verdict.reason, message)
                     for kind in (Phase.SEARCHING, Phase.SUSPENDED, Phase.COMPLETE, Phase.FAILED)
                 },
             },
@@ -136,11 +156,12 @@ def searching(
         },
     }
     if finished:
-        status["completionTime"] = previous.get("completionTime") or timestamp(now)
+        completed = seconds_of(previous.get("completionTime"))
+        status["completionTime"] = timestamp(now if completed is None else completed)
     if base is not None and isinstance(base.outcome, Measured):
-        status["default"] = _result(base, base.outcome)
+        status["default"] = _result(problem, base, base.outcome)
     if best is not None and isinstance(best.outcome, Measured):
-        status["best"] = _result(best, best.outcome) | {"command": described.command}
+        status["best"] = _result(problem, best, best.outcome) | {"command": shown.command(described.command, best)}
         if ratio is not None:
             status["best"]["speedup"] = round(ratio, 4)
         if described.price_per_gpu_hour is not None:
@@ -148,31 +169,51 @@ def searching(
     return status
 
 
-def suspended_seconds(previous: Status, now: float, *, suspended: bool) -> int:
-    """Time spent suspended in all finished suspensions; the budget's clock stands still meanwhile."""
-    total = int(previous.get("suspendedSeconds") or 0)
-    since = _suspended_since(previous)
-    return total if suspended or since is None else total + int(now - since)
+def started(previous: Status, trials: Iterable[Mapping[str, Any]]) -> Status:
+    """The status with the start of the search, from the oldest TuningTrial if somebody wiped it off."""
+    if seconds_of(previous.get("startTime")) is not None:
+        return previous
+    oldest = min((trial["metadata"]["creationTimestamp"] for trial in trials), default=None)
+    return previous if oldest is None else {**previous, "startTime": oldest}
 
 
 def elapsed_seconds(previous: Status, now: float) -> float:
-    """Wall time of the search so far, all suspended time excluded."""
-    start = previous.get("startTime")
-    if not start:
+    """Wall time of the search so far: the clock stands still while it is suspended, and while it is finished."""
+    start = seconds_of(previous.get("startTime"))
+    if start is None:
         return 0.0
-    return max(0.0, now - seconds_of(start) - suspended_seconds(previous, now, suspended=False))
+    return max(0.0, now - start - _paused_seconds(previous, now, Phase.SEARCHING))
 
 
-def _suspended_since(previous: Status) -> float | None:
+def _paused_seconds(previous: Status, now: float, phase: Phase) -> int:
+    """Time spent in all pauses that are over, now that the search is in this phase.
+
+    A finished search pauses too: a larger budget may take it up again, days later.
+    """
+    total = int(previous.get("suspendedSeconds") or 0)
+    pause, since = _pause(previous)
+    same = phase is Phase.SUSPENDED if pause is Phase.SUSPENDED else phase in (Phase.COMPLETE, Phase.FAILED)
+    return total if since is None or same else total + max(0, int(now - since))
+
+
+def _pause(previous: Status) -> tuple[Phase | None, float | None]:
+    """Which pause the status shows, and since when."""
     for condition in previous.get("conditions") or ():
-        if condition["type"] == "Suspended" and condition["status"] == "True":
-            return seconds_of(condition["lastTransitionTime"])
-    return None
+        if condition["type"] == Phase.SUSPENDED and condition["status"] == "True":
+            return Phase.SUSPENDED, seconds_of(condition["lastTransitionTime"])
+    return None, seconds_of(previous.get("completionTime"))
+
+
+def _settled_down(state: State, now: float) -> State:
+    """The state as it is shown: the usual stations of a pod that starts are one, or each would be a write."""
+    if isinstance(state, Waiting) and state.reason in _USUAL and now < state.since + PATIENCE_SECONDS:
+        return Waiting("Starting", "the pod is being started", state.since)
+    return state
 
 
 def _with_waiting(verdict: Verdict, observations: Sequence[Observation]) -> Verdict:
-    """Say what the search waits for, when everything in flight waits."""
-    if verdict.phase is not Phase.SEARCHING or not observations:
+    """Say what the search waits for, when everything in flight waits and nothing else is worth saying."""
+    if verdict.reason != PROFILING or not observations:
         return verdict
     waiting = [(each.id, each.state) for each in observations if isinstance(each.state, Waiting)]
     if len(waiting) < len(observations):
@@ -183,21 +224,21 @@ def _with_waiting(verdict: Verdict, observations: Sequence[Observation]) -> Verd
 
 def _running(observation: Observation, job_names: Mapping[tuple[int, int], str]) -> dict[str, Any]:
     state = observation.state
-    shown: dict[str, Any] = {
+    running: dict[str, Any] = {
         "trial": observation.id.number,
         "job": job_names.get(observation.id, ""),
         "state": type(state).__name__,
     }
     if isinstance(state, Waiting):
-        shown |= {"reason": state.reason, "message": state.message[:LONGEST_MESSAGE]}
-    return shown
+        running |= {"reason": state.reason, "message": shown.text(state.message, shown.WAITING_BYTES)}
+    return running
 
 
-def _result(entry: Entry, outcome: Measured) -> dict[str, Any]:
+def _result(problem: Problem, entry: Entry, outcome: Measured) -> dict[str, Any]:
     return {
         "trial": entry.trial.number,
-        "metrics": dict(outcome.metrics),
-        "configuration": dict(entry.trial.configuration),
+        "metrics": shown.metrics(problem, outcome.metrics),
+        "configuration": shown.configuration(entry.trial.configuration),
     }
 
 

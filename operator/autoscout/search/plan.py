@@ -15,6 +15,8 @@ LOST_IN_A_ROW = 3
 """After so many trials lost one after another the search fails: the infrastructure needs a person, not more GPUs."""
 
 
+PROFILING = "Profiling"
+"""Reason of the verdict of a search that goes on."""
 MAX_DURATION, MAX_GPU_HOURS, TRIALS_LOST = "MaxDuration", "MaxGpuHours", "TrialsLost"
 _STOP_REASONS = frozenset({MAX_DURATION, MAX_GPU_HOURS, TRIALS_LOST})
 
@@ -108,7 +110,7 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
         f"{ledger.profiled} of {situation.budget.max_profiles} profiles done, {len(running) + len(append)} in flight"
     )
     return Plan(
-        Verdict(Phase.SEARCHING, "Profiling", message),
+        Verdict(Phase.SEARCHING, PROFILING, message),
         append=append,
         ensure=(*running, *((trial, 0) for trial in append)),
         cancel=tuple(sorted(situation.in_flight - {(trial.number, attempt) for trial, attempt in running})),

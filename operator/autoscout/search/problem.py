@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,9 +30,13 @@ class Objective:
         return left < right if self.goal is Goal.MINIMIZE else left > right
 
     def speedup(self, value: float, base: float) -> float | None:
-        """How many times better `value` is than `base`, or None where a ratio means nothing (zero, signs differ)."""
+        """How many times better `value` is than `base`, or None where a ratio means nothing.
+
+        It means nothing where one is zero or negative, and where the ratio is beyond all numbers.
+        """
         over, under = (base, value) if self.goal is Goal.MINIMIZE else (value, base)
-        return over / under if over > 0 and under > 0 else None
+        ratio = over / under if over > 0 and under > 0 else math.inf
+        return ratio if math.isfinite(ratio) else None
 
 
 @dataclass(frozen=True)

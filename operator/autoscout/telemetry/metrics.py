@@ -110,3 +110,27 @@ class Metrics:
         self.reconcile_seconds = Histogram(
             "autoscout_reconcile_seconds", "Duration of a reconcile", registry=self.registry
         )
+
+    def watch(
+        self,
+        *,
+        jobs: Callable[[], Iterable[JobView]],
+        requests: Counts[tuple[str, str]],
+        queue_length: Callable[[], int],
+        relist_age: Callable[[], float | None],
+    ) -> None:
+        """Add what is asked for at each scrape.
+
+        Args:
+            jobs: every TuningJob that exists.
+            requests: sent to the API server, by verb and resource.
+            queue_length: TuningJobs that wait for a worker.
+            relist_age: seconds since the last complete re-list; None before the first one.
+        """
+        for collector in (
+            JobCollector(jobs),
+            RequestCollector(requests),
+            ValueCollector("autoscout_queue_length", "TuningJobs that wait for a worker", queue_length),
+            ValueCollector("autoscout_relist_age_seconds", "Age of the last complete re-list", relist_age),
+        ):
+            self.registry.register(collector)
