@@ -50,6 +50,11 @@ def test_the_quickstart_finds_a_best_configuration(
     assert "Complete" in columns
     assert f"{len(trials)}/16" in columns
 
+    published = kubectl.get("configmap", "quickstart-result")["data"]
+    assert json.loads(published["result.json"])["best"]["configuration"] == shown["configuration"]
+    assert published["command"] == shown["command"]
+    assert "<html" in published["report.html"]
+
     requests = operator.metric("autoscout_api_requests_total")
     writes = sum(count for labels, count in requests.items() if any(f'verb="{verb}"' in labels for verb in WRITES))
     reads = sum(requests.values()) - writes

@@ -46,7 +46,7 @@ def holder(lease: Object) -> str:
 def until_held(leases: Kubectl, other_than: str = "") -> str:
     """Wait until somebody (else) holds the Lease."""
     # `kubectl get --watch` of one name ends at once if there is none yet: the list never does.
-    leases.run("wait", "--for=create", f"lease/{LEASE}", "--timeout=60s")
+    leases.run("wait", "--for=create", f"lease/{LEASE}", "--timeout=8s")
     return holder(leases.until("lease", LEASE, lambda lease: holder(lease) not in ("", other_than), "held"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from autoscout import __version__
 from autoscout.api.errors import ApiError, FieldError
 from autoscout.api.fields import MAX_MESSAGE, MAX_REASON
-from autoscout.api.names import API_VERSION, trial_labels, trial_name
+from autoscout.api.names import API_VERSION, owner_reference, trial_labels, trial_name
 from autoscout.api.parse import load, load_trial
 from autoscout.api.space import search_space
 from autoscout.api.status import MAX_METRICS
@@ -89,16 +89,7 @@ def trial_manifest(trial: Trial, *, job: str, uid: str, namespace: str) -> dict[
             "name": trial_name(job, trial.number),
             "namespace": namespace,
             "labels": trial_labels(job, uid, trial.number),
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": "TuningJob",
-                    "name": job,
-                    "uid": uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner_reference(job, uid)],
         },
         "spec": {
             "number": trial.number,

@@ -34,3 +34,15 @@ def trial_labels(job: str, uid: str, number: int) -> dict[str, str]:
 def attempt_labels(job: str, uid: str, number: int, attempt: int) -> dict[str, str]:
     """Labels of a Job and its pods."""
     return trial_labels(job, uid, number) | {ATTEMPT_LABEL: str(attempt)}
+
+
+def owner_reference(job: str, uid: str) -> dict[str, object]:
+    """What makes the TuningJob the controller of an object: with the job goes the object."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TuningJob",
+        "name": job,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -9,11 +9,10 @@ from pathlib import Path
 from autoscout import __version__
 from autoscout.api.tuning_job import TuningJob
 from autoscout.cli.ledger_lines import Folded
-from autoscout.executors.command import render, shell_line
+from autoscout.executors.command import launch_line
 from autoscout.report.document import json_text
 from autoscout.report.html import html
 from autoscout.report.result import Result, result
-from autoscout.search.ledger import Entry
 from autoscout.search.plan import Phase, Verdict
 from autoscout.search.problem import Problem
 
@@ -25,20 +24,6 @@ CUT_OFF = Verdict(
 """For a ledger whose last run left no verdict."""
 
 
-def command_line(job: TuningJob, problem: Problem, entry: Entry) -> str:
-    """What a person would type to run the configuration of this entry."""
-    profile = job.spec.profile
-    return shell_line(
-        render(
-            profile.command,
-            profile.args,
-            {variable.name: variable.value for variable in profile.env},
-            entry.trial.configuration,
-            [parameter.name for parameter in problem.space.parameters],
-        )
-    )
-
-
 def result_of(job: TuningJob, problem: Problem, state: Folded) -> Result:
     """What the ledger of this job says."""
     return result(
@@ -48,7 +33,7 @@ def result_of(job: TuningJob, problem: Problem, state: Folded) -> Result:
         verdict=state.verdict or CUT_OFF,
         engine_version=__version__,
         seconds=state.elapsed,
-        commands={entry.trial.number: command_line(job, problem, entry) for entry in state.ledger.entries},
+        commands={entry.trial.number: launch_line(job, entry.trial.configuration) for entry in state.ledger.entries},
     )
 
 

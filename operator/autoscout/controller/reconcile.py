@@ -14,6 +14,7 @@ from autoscout.api import errors as api_errors
 from autoscout.controller import status as statuses
 from autoscout.controller.commit import Ledgers
 from autoscout.controller.planner import Planner, PlanningError
+from autoscout.controller.results import publish
 from autoscout.controller.session import Session, Sessions
 from autoscout.controller.status import Status
 from autoscout.controller.store import Key, Kind, Object, Store
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 15.0
 """While a search goes on: start timeouts, the wall budget and names that are taken need a clock, not an event."""
+
+
+_FINISHED = (Phase.COMPLETE, Phase.FAILED)
 
 
 class Reconciler:
@@ -157,9 +161,12 @@ class _Turn:
             await self._carry_out(plan)
         except ExecutorError as error:
             verdict = Verdict(Phase.SEARCHING, error.reason, str(error))
+        if verdict.phase in _FINISHED and self._previous.get("phase") != verdict.phase:
+            seconds = statuses.elapsed_seconds(self._previous, self._now)
+            await publish(self._api, self._session, self._ledger, verdict, namespace=self._namespace, seconds=seconds)
         status = self._status(verdict)
         await report(self._api, self._store, self._item, status)
-        if verdict.phase in (Phase.COMPLETE, Phase.FAILED):
+        if verdict.phase in _FINISHED:
             return self._seconds_to_live(status)
         return LOOK_AGAIN_SECONDS if verdict.phase is Phase.SEARCHING or self._in_flight else None
 
@@ -266,7 +273,7 @@ class _Turn:
         """Until `ttlSecondsAfterFinished` deletes the TuningJob; None: it stays."""
         ttl = self._session.job.spec.ttl_seconds_after_finished
         finished = statuses.seconds_of(status.get("completionTime"))
-        if ttl is None or finished is None or status.get("phase") not in (Phase.COMPLETE, Phase.FAILED):
+        if ttl is None or finished is None or status.get("phase") not in _FINISHED:
             return None
         return finished + ttl - self._now
 

@@ -64,7 +64,9 @@ async def run(options: Options) -> None:
         if health is not None:
             stack.push_async_callback(health.stop)
         if options.lease_namespace is not None:
-            await Leadership(api.official, options.lease_namespace).acquire()
+            leadership = Leadership(api, options.lease_namespace)
+            await leadership.acquire()
+            stack.push_async_callback(leadership.release)
 
         planner = Planner(options.planners)
         stack.callback(planner.close)

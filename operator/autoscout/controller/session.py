@@ -12,7 +12,7 @@ from autoscout.api.tuning_job import TuningJob
 from autoscout.controller.planner import Planner
 from autoscout.controller.status import Described
 from autoscout.controller.store import Key, Object
-from autoscout.executors.command import render, shell_line
+from autoscout.executors.command import launch_line
 from autoscout.executors.kubernetes.names import controlled_by
 from autoscout.search.incumbent import incumbent
 from autoscout.search.ledger import Entry, Ledger
@@ -58,22 +58,9 @@ class Session:
         best = incumbent(self.problem, ledger)
         pool = self.job.spec.hardware.pools[0]
         return Described(
-            command=self.command_line(best) if best else "",
+            command=launch_line(self.job, best.trial.configuration) if best else "",
             price_per_gpu_hour=pool.price_per_gpu_hour.number if pool.price_per_gpu_hour is not None else None,
             max_profiles=self.budget.max_profiles,
-        )
-
-    def command_line(self, entry: Entry) -> str:
-        """What a user would type to run this configuration."""
-        profile = self.job.spec.profile
-        return shell_line(
-            render(
-                profile.command,
-                profile.args,
-                {variable.name: variable.value for variable in profile.env},
-                entry.trial.configuration,
-                [parameter.name for parameter in self.problem.space.parameters],
-            )
         )
 
 

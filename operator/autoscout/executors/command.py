@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autoscout.api.tuning_job import TuningJob
 from autoscout.executors.interpreters import scripts
 from autoscout.space.values import Value
 from autoscout.space.values import render as text_of
@@ -169,6 +170,20 @@ def shell_line(rendered: RenderedCommand) -> str:
     if all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in rendered.env):
         return " ".join((*assignments, *words))
     return shlex.join(("env", *(f"{name}={value}" for name, value in rendered.env.items()), *rendered.argv))
+
+
+def launch_line(job: TuningJob, configuration: Mapping[str, Value]) -> str:
+    """The command line that realises a configuration of this TuningJob, for a person to copy into a shell."""
+    profile = job.spec.profile
+    return shell_line(
+        render(
+            profile.command,
+            profile.args,
+            {variable.name: variable.value for variable in profile.env},
+            configuration,
+            [parameter.name for parameter in job.spec.search_space.parameters],
+        )
+    )
 
 
 def literal(text: str) -> str:

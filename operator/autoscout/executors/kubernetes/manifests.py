@@ -11,6 +11,7 @@ from autoscout.api.names import (
     SPEC_HASH_ANNOTATION,
     attempt_labels,
     attempt_name,
+    owner_reference,
     trial_name,
 )
 from autoscout.api.tuning_job import TuningJob
@@ -63,16 +64,7 @@ def job_manifest(job: TuningJob, uid: str, trial: Trial, attempt: int) -> Object
             "labels": labels | ({QUEUE_LABEL: queue} if queue else {}),
             "annotations": {},
             "finalizers": [HARVEST_FINALIZER],
-            "ownerReferences": [
-                {
-                    "apiVersion": job.api_version,
-                    "kind": job.kind,
-                    "name": metadata.name,
-                    "uid": uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner_reference(metadata.name, uid)],
         },
         "spec": {
             "backoffLimit": 0,

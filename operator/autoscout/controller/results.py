@@ -1,0 +1,82 @@
+"""The result of a finished search, in a ConfigMap beside its TuningJob: for GitOps, scripts and people."""
+
+from __future__ import annotations
+
+from autoscout import __version__
+from autoscout.api.names import TUNING_JOB_LABEL, TUNING_JOB_UID_LABEL, owner_reference
+from autoscout.controller.session import Session
+from autoscout.executors.command import launch_line
+from autoscout.executors.kubernetes import client
+from autoscout.executors.kubernetes.client import ApiError, KubernetesApi
+from autoscout.executors.kubernetes.names import Object, controlled_by
+from autoscout.report.document import json_text
+from autoscout.report.html import html
+from autoscout.report.result import Result, result
+from autoscout.report.text import text
+from autoscout.search.ledger import Ledger
+from autoscout.search.plan import Verdict
+
+LARGEST_BYTES = 900_000
+"""The API server takes 1 MiB in all; the report with its picture is left out first."""
+
+
+def config_map_name(tuning_job: str) -> str:
+    """Name of the ConfigMap with the result of a TuningJob."""
+    return f"{tuning_job}-result"
+
+
+async def publish(
+    api: KubernetesApi, session: Session, ledger: Ledger, verdict: Verdict, *, namespace: str, seconds: float
+) -> None:
+    """Write the result; again if the search was taken up once more.
+
+    Raises:
+        ApiError: the API server refuses or can't be reached.
+    """
+    found = result(
+        session.problem,
+        ledger,
+        name=session.job.metadata.name,
+        verdict=verdict,
+        engine_version=__version__,
+        seconds=seconds,
+        commands={entry.trial.number: launch_line(session.job, entry.trial.configuration) for entry in ledger.entries},
+    )
+    body = config_map(session, found, namespace)
+    try:
+        await api.create(client.CONFIG_MAPS, namespace, body)
+    except ApiError as error:
+        if not error.already_exists:
+            raise
+        existing = await api.get(client.CONFIG_MAPS, namespace, body["metadata"]["name"])
+        if controlled_by(existing, session.uid):
+            # Somebody else's ConfigMap of that name is left alone: the status says all that matters.
+            await api.replace(client.CONFIG_MAPS, namespace, body["metadata"]["name"], body)
+
+
+def config_map(session: Session, found: Result, namespace: str) -> Object:
+    """The ConfigMap, owned by the TuningJob. Pure.
+
+    Its keys: `result.json` (docs/reference/tune.md), `report.txt`, `report.html`, and `command`, the command line that
+    realises the best configuration. What does not fit into a ConfigMap is left out, the largest first.
+    """
+    name = session.job.metadata.name
+    data = {
+        "result.json": json_text(found),
+        "report.txt": text(found),
+        "report.html": html(found),
+        "command": found.best.command if found.best is not None else "",
+    }
+    while sum(len(part.encode()) for part in data.values()) > LARGEST_BYTES:
+        del data[max(data, key=lambda key: len(data[key]))]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": config_map_name(name),
+            "namespace": namespace,
+            "labels": {TUNING_JOB_LABEL: name, TUNING_JOB_UID_LABEL: session.uid},
+            "ownerReferences": [owner_reference(name, session.uid)],
+        },
+        "data": data,
+    }
