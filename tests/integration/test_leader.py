@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from tests.support.kubectl import Kubectl, Object, runs
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import many_profiles
 
-from autoscout.controller.leader import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS
+from autoscout.controller.leader import LEASE_SECONDS, RETRY_SECONDS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -45,14 +46,18 @@ def holder(lease: Object) -> str:
 
 def until_held(leases: Kubectl, other_than: str = "") -> str:
     """Wait until somebody (else) holds the Lease."""
-    # `kubectl get --watch` of one name ends at once if there is none yet: the list never does.
-    leases.run("wait", "--for=create", f"lease/{LEASE}", "--timeout=8s")
+    leases.run("wait", "--for=create", f"lease/{LEASE}", "--timeout=60s")
     return holder(leases.until("lease", LEASE, lambda lease: holder(lease) not in ("", other_than), "held"))
 
 
 def works(operator: OperatorProcess) -> bool:
     """Whether it looks at TuningJobs at all."""
     return bool(operator.metric("autoscout_relist_age_seconds"))
+
+
+def requested(operator: OperatorProcess) -> set[str]:
+    """What it has asked the API server for."""
+    return set(re.findall(r'resource="(\w+)"', " ".join(operator.metric("autoscout_api_requests_total"))))
 
 
 def measured_once(kubectl: Kubectl) -> None:
@@ -76,7 +81,7 @@ def test_one_works_and_the_other_takes_over_when_it_is_killed(
     kubectl.until("tuningjob", "tune", runs, "running")
     assert works(leader)
     assert not works(standby)
-    assert standby.metric("autoscout_api_requests_total") == {}
+    assert requested(standby) == {"leases"}
 
     former = holder(leases.get("lease", LEASE))
     leader.kill()
@@ -88,6 +93,20 @@ def test_one_works_and_the_other_takes_over_when_it_is_killed(
     kubectl.wait("condition=Complete", "tuningjob", "tune")
     assert works(standby)
     measured_once(kubectl)
+
+
+def test_a_leader_that_ends_in_good_order_hands_over_at_once(
+    kubectl: Kubectl, leases: Kubectl, replicas: tuple[OperatorProcess, OperatorProcess]
+) -> None:
+    leader, standby = replicas
+    former = holder(leases.get("lease", LEASE))
+    assert leader.terminate() == 0, leader.tail()
+    ended = time.monotonic()
+    until_held(leases, other_than=former)
+    assert time.monotonic() - ended <= RETRY_SECONDS + SLACK_SECONDS < LEASE_SECONDS
+    kubectl.apply(many_profiles(profiles=2))
+    kubectl.wait("condition=Complete", "tuningjob", "tune")
+    assert works(standby)
 
 
 def test_a_leader_that_slept_past_its_lease_ends_and_nothing_is_measured_twice(
@@ -102,8 +121,8 @@ def test_a_leader_that_slept_past_its_lease_ends_and_nothing_is_measured_twice(
     # The new leader is at work, and the old one wakes up with all that it had in mind.
     kubectl.wait("jsonpath={.status.progress.profiled}=4", "tuningjob", "tune")
     leader.signal(signal.SIGCONT)
-    assert leader.wait(RENEW_SECONDS + RETRY_SECONDS + SLACK_SECONDS) == 1, leader.tail()
-    assert "lost the lease" in leader.tail()
+    assert leader.wait(RETRY_SECONDS + SLACK_SECONDS) == 1, leader.tail()
+    assert "could not renew the lease in time; exiting" in leader.tail()
     assert standby.running
     assert holder(leases.get("lease", LEASE)) != former
     kubectl.wait("condition=Complete", "tuningjob", "tune")

@@ -22,7 +22,7 @@ from autoscout.executors.kubernetes.names import Object
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15
-"""A Lease that was not renewed for so long is free; the replicas go by their own clocks, since they last saw it change."""
+"""A Lease that was not renewed for so long is free. Each replica goes by its own clock, since it last saw it change."""
 RENEW_SECONDS = 10
 """A leader that could not renew it for so long ends: before another one may begin."""
 RETRY_SECONDS = 2
@@ -49,7 +49,8 @@ class Leadership:
     async def acquire(self) -> None:
         """Wait until this replica holds the Lease. Losing it later ends the process at once."""
         logger.info("waiting for the lease as %s", self.identity)
-        while not await self._try():
+        # Polled: what is awaited happens in another process.
+        while not await self._try():  # noqa: ASYNC110
             await asyncio.sleep(RETRY_SECONDS)
         logger.info("leading")
         self._task = asyncio.create_task(self._keep(), name="leader-election")
@@ -63,8 +64,8 @@ class Leadership:
         try:
             lease = await self._api.get(LEASES, self._namespace, self._name)
             if _holder(lease) == self.identity:
-                lease["spec"]["holderIdentity"] = ""
-                await self._api.replace(LEASES, self._namespace, self._name, lease)
+                spec = lease["spec"] | {"holderIdentity": ""}
+                await self._api.replace(LEASES, self._namespace, self._name, lease | {"spec": spec})
         except ApiError as error:
             logger.warning("the lease was not given back: %s", error)
 
@@ -109,7 +110,7 @@ class Leadership:
             body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
             await self._api.create(LEASES, self._namespace, body | {"spec": ours | {"acquireTime": now}})
             return True
-        spec = lease["spec"]
+        spec = lease.get("spec") or {}
         if _holder(lease) not in ("", self.identity):
             if lease["metadata"]["resourceVersion"] != self._version:
                 self._version, self._seen = lease["metadata"]["resourceVersion"], time.monotonic()
@@ -123,7 +124,7 @@ class Leadership:
 
 
 def _holder(lease: Object) -> str:
-    holder: str = lease["spec"].get("holderIdentity") or ""
+    holder: str = (lease.get("spec") or {}).get("holderIdentity") or ""
     return holder
 
 
