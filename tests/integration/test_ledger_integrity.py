@@ -1,4 +1,4 @@
-"""Somebody forges, deletes, takes names, overwrites: the ledger stays what was measured, the user learns the way out."""
+"""Somebody forges, deletes, takes names, overwrites: the ledger stays, and the user learns the way out."""
 
 from __future__ import annotations
 

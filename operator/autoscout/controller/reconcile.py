@@ -140,6 +140,7 @@ class _Turn:
         self._item = item
         self._now = now
         self._namespace: str = item["metadata"]["namespace"]
+        self._key = Key(self._namespace, item["metadata"]["name"])
         self._executor = KubernetesExecutor(api, session.job, session.uid, store)
         self._ledgers = Ledgers(api, store, session, self._namespace)
         self._ledger = session.ledger(store.trials(session.uid))
@@ -165,6 +166,8 @@ class _Turn:
             seconds = statuses.elapsed_seconds(self._previous, self._now)
             await publish(self._api, self._session, self._ledger, verdict, namespace=self._namespace, seconds=seconds)
         status = self._status(verdict)
+        if self._previous.get("phase") != verdict.phase:
+            logger.info("%s: %s (%s): %s", self._key, verdict.phase, verdict.reason, verdict.message)
         await report(self._api, self._store, self._item, status)
         if verdict.phase in _FINISHED:
             return self._seconds_to_live(status)
@@ -205,6 +208,12 @@ class _Turn:
             position=self._ledger.next_position,
         )
         await self._commit(entry)
+        last = entry.attempts[-1]
+        logger.info(
+            "%s: trial %d, attempt %d: %s after %.0f s%s",
+            *(self._key, identity.number, identity.attempt, last.reason, last.seconds),
+            f": {last.message}" if last.message else "",
+        )
 
     async def _mark_running(self, identity: AttemptId) -> None:
         entry = self._entry(identity.number)
@@ -234,6 +243,7 @@ class _Turn:
             await self._executor.cancel(AttemptId(number, attempt))
         for trial in plan.append:
             await self._ledgers.append(trial)
+            logger.info("%s: trial %d by %s: %s", self._key, trial.number, trial.proposer, dict(trial.configuration))
             self._ledger = Ledger((*self._ledger.entries, Entry(trial)))
         flying = {observation.id for observation in self._in_flight}
         for trial, attempt in plan.ensure:

@@ -132,8 +132,8 @@ def searching(
             states={
                 "Validated": (True, "Valid", "the spec can be run"),
                 **{
-                    kind.value: (phase is kind, verdict.reason, message)
-                    for kind in (Phase.SEARCHING, Phase.SUSPENDED, Phase.COMPLETE, Phase.FAILED)
+                    kind.value: (True, verdict.reason, message) if phase is kind else (False, f"Not{kind.value}", "")
+                    for kind in Phase
                 },
             },
         ),

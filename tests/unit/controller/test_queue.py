@@ -30,22 +30,30 @@ class Recorder:
         self.most_at_once = max(self.most_at_once, self._now)
         self.seen.append(key)
         self.started.set()
+        self._tell()
         await self.go_on.wait()
         self._now -= 1
-        for reached, event in self._waiters:
-            if reached():
-                event.set()
+        self._tell()
         return None
 
     async def until(self, count: int) -> None:
+        """Wait until so many pieces of work are done."""
+        await self._wait(lambda: len(self.seen) >= count and self._now == 0)
+
+    async def until_at_once(self, count: int) -> None:
+        """Wait until so many are in work at the same time."""
+        await self._wait(lambda: self._now == count)
+
+    async def _wait(self, reached: Callable[[], bool]) -> None:
         event = asyncio.Event()
-
-        def reached() -> bool:
-            return len(self.seen) >= count and self._now == 0
-
         self._waiters.append((reached, event))
         if not reached():
             await asyncio.wait_for(event.wait(), 5)
+
+    def _tell(self) -> None:
+        for reached, event in self._waiters:
+            if reached():
+                event.set()
 
 
 @asynccontextmanager
@@ -91,8 +99,7 @@ async def test_different_keys_are_worked_on_at_the_same_time_up_to_the_number_of
     async with workers(queue, recorder, count=2):
         for key in "abc":
             queue.add(key)
-        while len(recorder.seen) < 2:
-            await asyncio.sleep(0)
+        await recorder.until_at_once(2)
         recorder.go_on.set()
         await recorder.until(3)
     assert recorder.most_at_once == 2

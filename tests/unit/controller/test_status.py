@@ -24,6 +24,7 @@ NOON = 1_769_860_800.0
 PROBLEM = Problem(
     SearchSpace((Parameter("x", Kind.EXECUTION, tuple(range(1000)), default=0),)), (Objective("seconds"),)
 )
+PLAIN = Described("", None, 5)
 SEARCHING = Verdict(Phase.SEARCHING, PROFILING, "1 of 5 profiles done, 1 in flight")
 SUSPENDED = Verdict(Phase.SUSPENDED, "Suspended", "spec.suspend is true")
 COMPLETE = Verdict(Phase.COMPLETE, "MaxProfiles", "5 profiles done")
@@ -46,7 +47,7 @@ def write(
     now: float = NOON,
     observations: tuple[Observation, ...] = (),
     problem: Problem = PROBLEM,
-    described: Described = Described("", None, 5),
+    described: Described = PLAIN,
     job_names: dict[tuple[int, int], str] | None = None,
 ) -> Status:
     status = statuses.searching(
