@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.fixtures import StartOperator
+from tests.support.kubectl import Kubectl, Object
+from tests.support.tuning_jobs import many_profiles
 
 from autoscout.api import convert
 from autoscout.baselines import algorithm
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Measured
 from autoscout.search.plan import Situation, plan
-from tests.support.fixtures import StartOperator
-from tests.support.kubectl import Kubectl, Object
-from tests.support.tuning_jobs import many_profiles
 
 pytestmark = pytest.mark.cluster
 

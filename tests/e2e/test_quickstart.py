@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import OperatorProcess
 

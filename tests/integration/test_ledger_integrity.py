@@ -97,6 +97,8 @@ def test_a_job_of_our_name_made_by_somebody_else_is_reported_and_never_touched(
     job = suspended(kubectl, tuning_job())
     name = attempt_name("tune", job["metadata"]["uid"], 0, 0)
     kubectl.apply({**NOBODYS_JOB, "metadata": {"name": name}})
+    kubectl.wait("condition=Suspended", "job", name)
+    theirs = kubectl.get("job", name)
     start_operator()
     kubectl.patch("tuningjob", "tune", {"spec": {"suspend": False}})
     shown = kubectl.until(
@@ -104,10 +106,10 @@ def test_a_job_of_our_name_made_by_somebody_else_is_reported_and_never_touched(
     )
     assert f"kubectl delete job {name}" in condition(shown, "Searching")["message"]
     assert shown["status"]["message"] == condition(shown, "Searching")["message"]
-    assert "labels" not in kubectl.get("job", name)["metadata"], "not ours: not adopted"
+    assert kubectl.get("job", name) == theirs, "never touched"
     kubectl.delete("job", name)
     kubectl.wait("condition=Complete", "tuningjob", "tune")
-    assert condition(kubectl.get("tuningjob", "tune"), "Searching")["reason"] == "SpaceExhausted"
+    assert kubectl.get("tuningjob", "tune")["status"]["progress"]["profiled"] == 2
 
 
 def test_deleting_the_trial_of_a_running_profile_stops_it_and_the_search_goes_on(

@@ -53,7 +53,7 @@ async def run(options: Options) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        RuntimeError: kopf ended although nobody asked for it; the process is to be restarted.
+        RuntimeError: a part of it ended although nobody asked for it; the process is to be restarted.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
@@ -88,13 +88,22 @@ async def run(options: Options) -> None:
         stack.push_async_callback(_end, tasks)
         await relister.listed.wait()
         tasks += [asyncio.create_task(queue.work(work), name=f"worker-{n}") for n in range(options.workers)]
-        await kopf.operator(
-            registry=handlers.register(store, queue, api.official.configuration),
-            settings=handlers.settings(),
-            standalone=True,
-            clusterwide=not options.namespaces,
-            namespaces=options.namespaces,
+        watching = asyncio.create_task(
+            kopf.operator(
+                registry=handlers.register(store, queue, api.official.configuration),
+                settings=handlers.settings(),
+                standalone=True,
+                clusterwide=not options.namespaces,
+                namespaces=options.namespaces,
+            ),
+            name="kopf",
         )
+        # kopf ends in good order on SIGTERM and SIGINT; that anything else ends is a defect, and a restart the cure.
+        done, _ = await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if watching not in done:
+            watching.cancel()
+            raise RuntimeError(f"{', '.join(task.get_name() for task in done)} ended: {[t.exception() for t in done]}")
+        await watching
 
 
 async def _listen(

@@ -6,7 +6,11 @@ import logging
 import sys
 from enum import StrEnum
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+
+_KOPFS_OWN = ("settings", "k8s_skip")
+"""What kopf hangs on its records for itself: no JSON, and no news."""
 
 
 class LogFormat(StrEnum):
@@ -24,6 +28,8 @@ def configure(style: LogFormat, *, verbose: bool = False) -> None:
             JsonFormatter(
                 "%(asctime)s %(levelname)s %(name)s %(message)s",
                 rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                reserved_attrs=[*RESERVED_ATTRS, *_KOPFS_OWN],
+                json_default=str,
             )
         )
     else:
