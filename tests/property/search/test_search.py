@@ -45,9 +45,9 @@ class Stubborn:
     """Breaks every rule of an optimizer: proposes too much, what is known, and everything twice."""
 
     def suggest(self, problem: Problem, history: Ledger, rng: np.random.Generator, count: int) -> Sequence[Proposal]:
-        known = [entry.trial.configuration for entry in history.entries]
+        known = [Proposal(entry.trial.configuration, "stubborn") for entry in history.entries]
         fresh = list(RandomSearch().suggest(problem, history, rng, count))
-        return [*fresh, *fresh, *(Proposal(each, "stubborn") for each in known)]
+        return [*fresh[:1], *fresh[:1], *known[:1], *fresh, *known]
 
 
 BUDGETS = st.builds(

@@ -1,0 +1,73 @@
+"""The operator is killed at each of its writes in turn, just before and just after: the same ledger, nothing twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.fault_proxy import Blow, Cut, FaultProxy
+from tests.support.kubectl import Kubectl
+from tests.support.operator_process import OperatorProcess
+from tests.support.tuning_jobs import many_profiles
+
+pytestmark = pytest.mark.cluster
+
+PROFILES = 2
+STRIKE_SECONDS = 30
+
+
+@pytest.fixture
+def proxy(operator_kubeconfig: Path, tmp_path: Path) -> Iterator[FaultProxy]:
+    with FaultProxy(operator_kubeconfig, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def proxied(kubectl: Kubectl, proxy: FaultProxy, tmp_path: Path) -> Iterator[OperatorProcess]:
+    operator = OperatorProcess(proxy.kubeconfig, [str(kubectl.namespace)], tmp_path / "operator.log")
+    yield operator
+    operator.kill()
+
+
+@pytest.mark.parametrize("cut", list(Cut), ids=lambda cut: cut.name.lower())
+def test_a_crash_at_any_write_loses_nothing_and_repeats_nothing(
+    kubectl: Kubectl,
+    proxy: FaultProxy,
+    proxied: OperatorProcess,
+    cut: Cut,
+    figure: Callable[[str, object], None],
+) -> None:
+    """Every life of the operator ends at the first write that did not end two lives already."""
+    kubectl.apply(many_profiles(profiles=PROFILES, parallelism=1))
+    kills = 0
+    while not _complete(kubectl):
+        struck = threading.Event()
+
+        def strike() -> None:
+            proxied.kill()
+            struck.set()  # noqa: B023 - each blow has its own event, and is over before the next one
+
+        proxy.arm(Blow(cut, strike))
+        proxied.start(wait=False)
+        if not struck.wait(STRIKE_SECONDS):
+            break  # nothing left to write
+        kills += 1
+    assert _complete(kubectl), proxied.tail()
+    trials = kubectl.list("tuningtrials")
+    assert sorted(trial["spec"]["number"] for trial in trials) == list(range(PROFILES))
+    for trial in trials:
+        assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["Measured"]
+    jobs, pods = kubectl.list("jobs"), kubectl.list("pods")
+    assert len(jobs) == len(pods) == PROFILES, "each profile was started exactly once"
+    kinds = {
+        what.split()[0] + " " + what.split("/namespaces/")[1].split("/", 1)[1].split("/")[0] for what in proxy.struck
+    }
+    assert kinds >= {"POST tuningtrials", "POST jobs", "PUT tuningtrials", "PATCH jobs", "PUT tuningjobs"}
+    figure(f"killed {cut.value}", f"{kills} times in {PROFILES} profiles, 0 lost, 0 started twice")
+
+
+def _complete(kubectl: Kubectl) -> bool:
+    conditions = (kubectl.get("tuningjob", "tune").get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
