@@ -228,7 +228,7 @@ class _Turn:
         """Apply the plan in its order.
 
         Raises:
-            ExecutorError: the platform refuses a Job for good; what came before it is done.
+            ExecutorError: the platform refuses a Job for good; all else is done.
         """
         if plan.give_up is not None:
             for number in plan.give_up.numbers:
@@ -246,11 +246,19 @@ class _Turn:
             logger.info("%s: trial %d by %s: %s", self._key, trial.number, trial.proposer, dict(trial.configuration))
             self._ledger = Ledger((*self._ledger.entries, Entry(trial)))
         flying = {observation.id for observation in self._in_flight}
+        refusals: list[ExecutorError] = []
         for trial, attempt in plan.ensure:
             identity = AttemptId(trial.number, attempt)
-            if identity not in flying:
+            if identity in flying:
+                continue
+            try:
                 await self._executor.ensure(trial, attempt)
+            except ExecutorError as error:
+                refusals.append(error)
+            else:
                 self._in_flight.append(Observation(identity, self._executor.starting(self._now)))
+        if refusals:
+            raise refusals[0]
 
     def _situation(self) -> Situation:
         hours = sum(

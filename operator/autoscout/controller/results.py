@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from autoscout import __version__
 from autoscout.api.names import TUNING_JOB_LABEL, TUNING_JOB_UID_LABEL, owner_reference
 from autoscout.controller.session import Session
 from autoscout.executors.command import launch_line
 from autoscout.executors.kubernetes import client
-from autoscout.executors.kubernetes.client import ApiError, KubernetesApi
+from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
 from autoscout.executors.kubernetes.names import Object, controlled_by
 from autoscout.report.document import json_text
 from autoscout.report.html import html
@@ -15,6 +17,8 @@ from autoscout.report.result import Result, result
 from autoscout.report.text import text
 from autoscout.search.ledger import Ledger
 from autoscout.search.plan import Verdict
+
+logger = logging.getLogger(__name__)
 
 LARGEST_BYTES = 900_000
 """The API server takes 1 MiB in all; the report with its picture is left out first."""
@@ -30,8 +34,10 @@ async def publish(
 ) -> None:
     """Write the result; again if the search was taken up once more.
 
+    A refusal (a quota, say) is logged and no more: the status and the trials say all of it too.
+
     Raises:
-        ApiError: the API server refuses or can't be reached.
+        TransientApiError: the API server can't be reached.
     """
     found = result(
         session.problem,
@@ -44,14 +50,24 @@ async def publish(
     )
     body = config_map(session, found, namespace)
     try:
+        await _write(api, session, body)
+    except TransientApiError:
+        raise
+    except ApiError as error:
+        logger.warning("%s/%s: no ConfigMap with the result: %s", namespace, found.name, error)
+
+
+async def _write(api: KubernetesApi, session: Session, body: Object) -> None:
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    try:
         await api.create(client.CONFIG_MAPS, namespace, body)
     except ApiError as error:
         if not error.already_exists:
             raise
-        existing = await api.get(client.CONFIG_MAPS, namespace, body["metadata"]["name"])
+        existing = await api.get(client.CONFIG_MAPS, namespace, name)
         if controlled_by(existing, session.uid):
-            # Somebody else's ConfigMap of that name is left alone: the status says all that matters.
-            await api.replace(client.CONFIG_MAPS, namespace, body["metadata"]["name"], body)
+            # Somebody else's ConfigMap of that name is left alone.
+            await api.replace(client.CONFIG_MAPS, namespace, name, body)
 
 
 def config_map(session: Session, found: Result, namespace: str) -> Object:
