@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.cluster import Cluster, ClusterError, doctor, ensure
 
 TESTS = Path(__file__).parent
+
+# The machines are shared: how long one example takes says nothing about the code.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 SUITES = {
     "unit": "the core and the edges, without processes",

@@ -63,6 +63,7 @@ def damaged(draw: st.DrawFn, document: dict[str, object]) -> object:
     return copy
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_is_answered(document: object):
     assert isinstance(load(document), list)
@@ -82,6 +83,7 @@ def test_a_damaged_job_is_answered(document: object):
 PROBLEM = convert.problem(convert.job(base()))
 CONFIGURATIONS = list(PROBLEM.space.enumerate())
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+AMOUNTS = st.floats(0, 1e12)
 NAMES = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
 METRICS = st.dictionaries(NAMES, FINITE, max_size=4)
@@ -90,7 +92,7 @@ OUTCOMES = (
     | st.builds(Infeasible, WORDS, WORDS)
     | st.builds(Lost, WORDS, WORDS)
 )
-ATTEMPTS = st.lists(st.builds(Attempt, WORDS, WORDS, FINITE, FINITE, st.booleans()), max_size=4).map(tuple)
+ATTEMPTS = st.lists(st.builds(Attempt, WORDS, WORDS, AMOUNTS, AMOUNTS, st.booleans()), max_size=4).map(tuple)
 TRIALS = st.builds(
     Trial,
     st.integers(0, 10**9),
@@ -109,6 +111,7 @@ def written(entry: Entry) -> dict[str, object]:
     return json.loads(json.dumps(manifest | {"status": convert.trial_status(entry)}, sort_keys=True, allow_nan=False))
 
 
+@settings(deadline=None)
 @given(ENTRIES)
 def test_an_entry_survives_its_tuning_trial(entry: Entry):
     read = convert.entry(written(entry), PROBLEM.space)

@@ -13,6 +13,9 @@ from autoscout.api.status import Metrics, Time, Values, Whole
 from autoscout.api.tuning_job import Metadata
 
 MAX_SAMPLES = 10_000
+
+Amount = Annotated[float, Field(ge=0, le=1e12)]
+"""What a sum over any number of attempts can't make infinite."""
 TrialPhase = Literal["Pending", "Running", "Measured", "Infeasible", "Lost"]
 
 
@@ -43,8 +46,8 @@ class AttemptStatus(StatusModel):
     job: Text | None = Field(None, description="Name of the Job that ran it.")
     reason: Reason = Field("", description="Measured, or why it was infeasible or lost.")
     message: Message = Field("", description="Why, in words.")
-    seconds: float = Field(0.0, description="Wall time from the start of the pod to its end, start-up included.")
-    gpu_hours: float = Field(0.0, description="What it cost, start-up included.")
+    seconds: Amount = Field(0.0, description="Wall time from the start of the pod to its end, start-up included.")
+    gpu_hours: Amount = Field(0.0, description="What it cost, start-up included.")
     counts: StrictBool = Field(
         True, description="Whether it uses up one of profile.attempts; a suspended one does not."
     )
