@@ -1,0 +1,46 @@
+"""How far an analytical prediction can be off, before anything was measured.
+
+Published analytical models of training and serving are off by 10 to 25 % (Isaev et al. 2023; Bang et al. 2024,
+vTrain): that is the standard deviation here. It grows where time goes into what is modelled worst, and with every
+knob that we know nothing of. `calibration` replaces it by what the job's own profiles say.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_BASE = 0.15
+_WAITING = 0.25
+"""Further relative error of time in communication and idleness."""
+_UNKNOWN = 0.05
+_MEMORY = 0.06
+"""Relative error of a footprint: fragmentation, workspaces, buffers."""
+
+
+def spread(waiting: Floats, unknown: Floats) -> Floats:
+    """Relative standard deviation, [N].
+
+    Args:
+        waiting: share of the time in communication and idleness.
+        unknown: knobs that mean nothing to the model.
+    """
+    return np.sqrt(_BASE**2 + (_WAITING * waiting) ** 2 + (_UNKNOWN**2) * unknown)
+
+
+def fits(memory_gib: Floats, capacity_gib: Floats | float, unknown: Floats) -> Floats:
+    """Probability that a predicted footprint stays below a capacity, [N]; its error is log-normal."""
+    width = np.sqrt(_MEMORY**2 + (_UNKNOWN**2) * unknown)
+    return normal_cdf(np.log(capacity_gib / np.maximum(memory_gib, 1e-9)) / width)
+
+
+def normal_cdf(score: Floats) -> Floats:
+    """Of the standard normal distribution; error below 1e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
+    sign, size = np.sign(score), np.abs(score) / math.sqrt(2)
+    t = 1 / (1 + 0.3275911 * size)
+    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return np.asarray(0.5 * (1 + sign * (1 - series * np.exp(-size * size))))
