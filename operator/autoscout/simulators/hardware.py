@@ -31,6 +31,8 @@ class Gpu:
             reference systems' (DGX A100: one 200 Gb/s adapter for each GPU, DGX H100: 400 Gb/s; PCIe
             servers: 100 Gb/s), halved where two GPUs share an adapter.
         sms: streaming multiprocessors.
+        sustained: share of the peak that the power limit allows for long, where a product has the peak of its
+            larger sibling but not its power.
     """
 
     name: str
@@ -41,13 +43,12 @@ class Gpu:
     link_bandwidth: float
     network: float
     sms: int
+    sustained: float = 1.0
 
     def peak(self, precision: str) -> float:
-        """FLOP/s of matrix products; what the GPU lacks runs in the next wider format that it has."""
-        for name in _FALLBACK.get(precision, ("bf16",)):
-            if name in self.tflops:
-                return self.tflops[name] * 1e12
-        return self.tflops["bf16"] * 1e12
+        """Sustained FLOP/s of matrix products; what the GPU lacks runs in the next wider format that it has."""
+        names = (*_FALLBACK.get(precision, ()), "bf16")
+        return next(self.tflops[name] for name in names if name in self.tflops) * 1e12 * self.sustained
 
 
 _FALLBACK = {
@@ -77,8 +78,9 @@ CATALOGUE: dict[str, Gpu] = {
         # NVLink 600 GB/s and PCIe gen 4 64 GB/s, both ways.
         Gpu("a100-sxm4-40gb", _AMPERE, 40, 1555, Link.NVSWITCH, 300, 25, 108),
         Gpu("a100-sxm4-80gb", _AMPERE, 80, 2039, Link.NVSWITCH, 300, 25, 108),
-        Gpu("a100-pcie-40gb", _AMPERE, 40, 1555, Link.PCIE, 32, 12.5, 108),
-        Gpu("a100-pcie-80gb", _AMPERE, 80, 1935, Link.PCIE, 32, 12.5, 108),
+        # "NVIDIA A100 PCIe product brief": 250 to 300 W instead of 400 W, about 90 % of the performance.
+        Gpu("a100-pcie-40gb", _AMPERE, 40, 1555, Link.PCIE, 32, 12.5, 108, 0.9),
+        Gpu("a100-pcie-80gb", _AMPERE, 80, 1935, Link.PCIE, 32, 12.5, 108, 0.9),
         # NVIDIA A800 datasheet: an A100 whose NVLink gives 400 GB/s both ways.
         Gpu("a800-sxm4-80gb", _AMPERE, 80, 2039, Link.NVSWITCH, 200, 25, 108),
         # NVIDIA A40 datasheet (2021): 149.7 TFLOPS, 48 GB, 696 GB/s, PCIe gen 4.

@@ -117,7 +117,9 @@ class Machine:
         reach = np.asarray(size, float) * stride
         inside = self.gpu.link_bandwidth * 1e9 * _LINK_SHARE[self.gpu.link]
         if self.gpu.link is Link.PCIE:
-            inside = np.where((reach > _PCIE_SWITCH) & (node > _PCIE_SWITCH), inside * _HALVES_SHARE, inside)
+            # Groups with a stride run side by side, and two GPUs share a switch's uplink.
+            shared = inside * _HALVES_SHARE / np.clip(stride, 1, 2)
+            inside = np.where((reach > _PCIE_SWITCH) & (node > _PCIE_SWITCH), shared, inside)
         # Every member of the group that a node holds brings its own network adapter.
         members = np.clip(node / stride, 1, size)
         outside = self.gpu.network * 1e9 * _NETWORK_SHARE * members

@@ -99,14 +99,16 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
 
     flash, unfused = _attention(columns)
     collective = columns.text("tpc")
-    sequence_parallel = (columns.flag("sp", False) | (collective == "rs_ag")) & (tp > 1)
+    # A product that overlaps with its collective takes and leaves activations in shards: sequence parallelism.
+    sharded = np.isin(columns.text("tpo"), ("ring", "pipe"))
+    sequence_parallel = (columns.flag("sp", False) | (collective == "rs_ag") | sharded) & (tp > 1)
     # Megatron-LM gathers again in backward (Korthikanti et al. 2022); who names the knob decides.
-    regather = np.where(columns.has("tpc"), columns.flag("redo", False), True) & sequence_parallel
+    regather = (np.where(columns.has("tpc"), columns.flag("redo", False), True) | sharded) & sequence_parallel
 
     precision = workload.precision or "bf16"
     fp32_gradients = columns.flag("grad_fp32", precision not in ("fp16", "fp8"))
     gradient_width = np.where(fp32_gradients & ~columns.flag("grad_bf16", False), 4.0, 2.0)
-    zero = columns.number("zero", columns.flag("zero1", False).astype(float))
+    zero = columns.number("zero", np.where(columns.flag("zero1", False), np.where(unfused, 2.0, 1.0), 0.0))
     overlap_tp = _tensor_overlap(columns)
     per_rank = shape.parameters / (tp * pp)
     bucket = columns.number("bucket_size", columns.number("ddp_bucket", 0.0) * 1e6 / gradient_width)
