@@ -132,7 +132,9 @@ def find(product: str | None) -> Gpu | None:
     pcie = bool(words & {"pcie", "pci"})
 
     def agreement(gpu: Gpu) -> tuple[int, int, int]:
-        form = int((sxm and "-sxm" in gpu.name) or (pcie and "-pcie" in gpu.name) or ("nvl" in words and "nvl" in gpu.name))
+        form = int(
+            (sxm and "-sxm" in gpu.name) or (pcie and "-pcie" in gpu.name) or ("nvl" in words and "nvl" in gpu.name)
+        )
         memory = int(gpu.name.rsplit("-", 1)[-1] in words)
         return form, memory, int("-sxm" in gpu.name) * 1000 + int(gpu.memory_gib)
 

@@ -106,9 +106,7 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
     )
 
 
-def _core(
-    knobs: TrainingKnobs, shape: Shape, machine: Machine, tokens: Floats, sequence: int
-) -> tuple[Floats, Floats]:
+def _core(knobs: TrainingKnobs, shape: Shape, machine: Machine, tokens: Floats, sequence: int) -> tuple[Floats, Floats]:
     """Seconds of softmax(QK)V, forward and backward."""
     heads = shape.heads / knobs.tp
     flops = 4 * tokens * sequence * shape.head * heads
@@ -141,9 +139,7 @@ def _communication(
         [2 * knobs.recompute_block, knobs.recompute_attention + knobs.recompute_ffn, np.zeros_like(message)]
     )
     sums = (4 + repeated) * one
-    gathers = np.where(
-        knobs.regather, 2 * (1 - knobs.recompute_block) * machine.all_gather(message, knobs.tp), 0.0
-    )
+    gathers = np.where(knobs.regather, 2 * (1 - knobs.recompute_block) * machine.all_gather(message, knobs.tp), 0.0)
     tensor = np.where(knobs.tp > 1, sums + gathers, 0.0)
     hidden = tensor * knobs.overlap_tp
     exposed = tensor - hidden

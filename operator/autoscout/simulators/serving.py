@@ -30,10 +30,12 @@ METRICS = ("milliseconds_per_token", "ttft_ms", "tpot_ms", "tokens_per_second")
 _GIB = 2.0**30
 _RUNTIME_GIB = 2.5
 """CUDA context, captured graphs, communication and library workspaces of one process."""
-_STEP = 1e-3
-"""Seconds that the scheduler and the sampler need between two steps, whatever the batch."""
+_STEP = 5e-4
+"""Seconds between two steps that asynchronous scheduling does not hide, whatever the batch."""
 _SEQUENCE = 5e-6
-"""The same for every sequence of a step."""
+"""The same for every sequence that is admitted, whether it decodes or waits for its prompt's turn."""
+_ARRIVALS = 0.5
+"""Relative standard deviation of the time to the first token for want of knowledge of the arrivals."""
 _EAGER = 2e-5
 """Seconds by which a layer's launches outlast its kernels where no graph is captured, for each of its kernels."""
 
@@ -75,22 +77,22 @@ class ServingSimulator:
         tokens = rate * np.maximum(replicas, 1e-9)
         memory = serving_footprint(knobs, model, prompt, answer)
         mean = np.stack([1000 / tokens, 1000 * ttft, 1000 * tpot, tokens], axis=1)
-        relative = spread(waiting, knobs.unknown)
+        relative = spread(waiting, knobs.unknown)[:, None] * np.ones(len(METRICS))
+        # How a prompt's first token waits for other prompts depends on how requests arrive: known to a factor.
+        relative[:, METRICS.index("ttft_ms")] = np.hypot(relative[:, METRICS.index("ttft_ms")], _ARRIVALS)
         granted = self.gpu.memory_gib * knobs.memory_share
-        return Prediction(
-            METRICS, mean, mean * relative[:, None], fits(memory, granted, knobs.unknown) * knobs.valid, memory
-        )
+        return Prediction(METRICS, mean, mean * relative, fits(memory, granted, knobs.unknown) * knobs.valid, memory)
 
 
 def serve(
     knobs: ServingKnobs, model: Shape, machine: Machine, prompt: float, answer: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """One replica in steady state: tokens/s generated, TTFT and TPOT in seconds, and the share of communication."""
+    """One replica in steady state: tokens/s generated, TTFT and TPOT in seconds, and what makes them uncertain."""
     ratio = prompt / answer
     # Each decoded token makes room for `ratio` prompt tokens; both share the budget of a step.
     decoding = np.maximum(1.0, np.minimum(knobs.sequences, np.floor(knobs.budget / (1 + ratio))))
     wanted = decoding * ratio
-    room = np.maximum(1.0, knobs.budget - decoding)
+    room = np.maximum(1.0, knobs.budget - (decoding - 1))
     chunk = np.minimum(room, np.maximum(prompt, wanted))
     mixed = np.minimum(1.0, wanted / chunk)
     context = prompt + answer / 2
@@ -101,11 +103,14 @@ def serve(
     # A prompt waits for steps that other prompts fill too, as far as there are any.
     crowd = np.minimum(room, knobs.sequences * prompt)
     crowded, _ = step(knobs, model, machine, decoding, crowd, context, prompt)
-    ttft = np.ceil(prompt / room) * crowded
+    # A prompt arrives when an answer ends. By then the next step is scheduled already, if others are running.
+    ttft = (np.ceil(prompt / room) + 1 - 1 / knobs.sequences) * crowded
     # Every pipeline stage works on a batch of its own, so a step ends every 1/pp of its latency.
     cycle = knobs.sequences * answer / (ttft + (answer - 1) * tpot)
     rate = knobs.pp * np.minimum(cycle, decoding / tpot)
-    return rate, ttft, tpot, link / tpot
+    # Sequences that find no room in the budget queue inside the server, in ways that differ between versions.
+    queueing = 1 - decoding / np.maximum(knobs.sequences, decoding)
+    return rate, ttft, tpot, np.hypot(link / tpot, 2 * queueing)
 
 
 def step(
@@ -150,7 +155,7 @@ def step(
     layers = model.layers * (attention + ffn + elementwise + core + link + eager)
     head = machine.gemm(decoding, model.vocabulary / tp, model.hidden, 2.0)
     hops = np.where(knobs.pp > 1, (knobs.pp - 1) * machine.point_to_point(message / tp, tp), 0.0)
-    seconds = layers + head + hops + _STEP + _SEQUENCE * decoding
+    seconds = layers + head + hops + _STEP + _SEQUENCE * knobs.sequences
     return seconds, model.layers * link + hops
 
 

@@ -116,20 +116,21 @@ def _parameters(knobs: TrainingKnobs, model: Shape) -> tuple[Floats, Floats]:
     return stage * (model.attention_parameters + experts) / knobs.tp, model.embedding_parameters / knobs.tp
 
 
-def _gradients(
-    knobs: TrainingKnobs, model: Shape, machine: Machine, one: LayerTime, stage: Floats
-) -> Floats:
+def _gradients(knobs: TrainingKnobs, model: Shape, machine: Machine, one: LayerTime, stage: Floats) -> Floats:
     """Exposed seconds of reducing gradients and gathering parameters over the data-parallel ranks."""
     layers, embedding = _parameters(knobs, model)
     parameters = layers + embedding
     ranks = knobs.dp * knobs.cp
     message = parameters * knobs.gradient_width
     sharded = knobs.zero > 0
-    reduce = np.where(
-        sharded,
-        machine.reduce_scatter(message, ranks, knobs.tp),
-        machine.all_reduce(message, ranks, knobs.tp),
-    ) + knobs.buckets * 1e-5
+    reduce = (
+        np.where(
+            sharded,
+            machine.reduce_scatter(message, ranks, knobs.tp),
+            machine.all_reduce(message, ranks, knobs.tp),
+        )
+        + knobs.buckets * 1e-5
+    )
     gather = np.where(sharded, machine.all_gather(parameters * 2, ranks, knobs.tp), 0.0)
     # ZeRO-3 gathers parameters before each forward and backward pass.
     gather = gather * np.where(knobs.zero > 2, 2 * knobs.microbatches, 1.0)
