@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from autoscout.baselines.cherrypick import CherryPick
+from autoscout.baselines.coordinate import CoordinateSearch
 from autoscout.baselines.random_search import RandomSearch
+from autoscout.baselines.tpe import Tpe
+from autoscout.baselines.udo import Udo
 from autoscout.search.optimizer import Optimizer
 
-ALGORITHMS: Mapping[str, Optimizer] = {"random": RandomSearch()}
+ALGORITHMS: Mapping[str, Optimizer] = {
+    "cherrypick": CherryPick(),
+    "coordinate": CoordinateSearch(),
+    "udo": Udo(),
+    "tpe": Tpe(),
+    "random": RandomSearch(),
+}
 
 
 def algorithm(name: str) -> Optimizer:
