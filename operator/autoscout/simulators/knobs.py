@@ -1,4 +1,4 @@
-"""The vocabulary of knobs: which name means what in Megatron-LM, vLLM and the literature, and configurations as columns."""
+"""The vocabulary of knobs, as Megatron-LM, vLLM and the literature spell them; configurations as columns."""
 
 from __future__ import annotations
 

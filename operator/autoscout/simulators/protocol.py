@@ -24,7 +24,8 @@ class Prediction:
         mean: [N, M], in the metric's unit. A configuration that is not feasible has a mean too: what it
             would reach if memory were no limit.
         std: [N, M], standard deviation in the same unit. Errors are log-normal: `interval` gives bounds.
-        feasible: [N], probability in [0, 1] that the configuration runs, that is, that its memory fits.
+        feasible: [N], probability in [0, 1] that the configuration runs, that is, that its memory fits; exactly 0
+            where it can't run whatever the memory, because the model can't be split like that.
         peak_memory_gib: [N], on the fullest GPU, GiB; nan where it is unknown.
     """
 

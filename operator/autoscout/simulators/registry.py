@@ -22,17 +22,37 @@ def simulator_for(workload: Workload | None, hardware: Hardware | None, names: S
     Args:
         workload: what runs; its model's layers and hidden size are needed.
         hardware: where; the first pool's GPU must be in the catalogue.
-        names: parameters of the search space; they decide for workloads that name neither task nor framework.
+        names: parameters of the search space; they decide where neither task nor framework does.
     """
-    if workload is None or hardware is None or not hardware.pools or shape(workload) is None:
+    if workload is None or hardware is None or obstacle(workload, hardware, names) is not None:
         return None
     pool = hardware.pools[0]
     gpu = find(pool.gpu)
     if gpu is None:
         return None
-    known = {canonical(name) for name in names}
-    if workload.task == "inference" or workload.framework == "vllm" or (known & _SERVING and workload.task == "custom"):
-        return ServingSimulator(gpu, pool)
-    if workload.task in ("training", "fine-tuning") or workload.framework == "megatron" or known & _TRAINING:
-        return TrainingSimulator(gpu, pool)
+    return (ServingSimulator if _kind(workload, names) == "serving" else TrainingSimulator)(gpu, pool)
+
+
+def obstacle(workload: Workload | None, hardware: Hardware | None, names: Sequence[str]) -> str | None:
+    """Why there is no simulator for a job, with the field to change; None if there is one."""
+    if workload is None or hardware is None or not hardware.pools:
+        return "give spec.workload and spec.hardware"
+    if shape(workload) is None:
+        return "give spec.workload.model.architecture, at least layers and hiddenSize"
+    product = hardware.pools[0].gpu
+    if find(product) is None:
+        return f"spec.hardware.pools[0].gpu is {product!r}, which the catalogue of GPUs does not have"
+    if _kind(workload, names) is None:
+        return "set spec.workload.task to training, fine-tuning or inference"
     return None
+
+
+def _kind(workload: Workload, names: Sequence[str]) -> str | None:
+    if workload.task == "inference" or workload.framework == "vllm":
+        return "serving"
+    if workload.task in ("training", "fine-tuning") or workload.framework == "megatron":
+        return "training"
+    known = {canonical(name) for name in names}
+    if known & _SERVING:
+        return "serving"
+    return "training" if known & _TRAINING else None

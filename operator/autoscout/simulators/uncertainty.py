@@ -35,7 +35,8 @@ def spread(waiting: Floats, unknown: Floats) -> Floats:
 def fits(memory_gib: Floats, capacity_gib: Floats | float, unknown: Floats) -> Floats:
     """Probability that a predicted footprint stays below a capacity, [N]; its error is log-normal."""
     width = np.sqrt(_MEMORY**2 + (_UNKNOWN**2) * unknown)
-    return normal_cdf(np.log(capacity_gib / np.maximum(memory_gib, 1e-9)) / width)
+    # Never exactly 0: that is said of what can't run whatever the memory.
+    return np.clip(normal_cdf(np.log(capacity_gib / np.maximum(memory_gib, 1e-9)) / width), 1e-9, 1.0)
 
 
 def normal_cdf(score: Floats) -> Floats:
