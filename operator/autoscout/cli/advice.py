@@ -224,7 +224,7 @@ class Adviser:
             likely = np.ones(len(pool), bool)
         values = self._log_objective(prediction)[likely]
         total = float(values.var())
-        chosen = [pool[i] for i in np.flatnonzero(likely)]
+        chosen = [each for each, well in zip(pool, likely, strict=True) if well]
         shares: dict[str, float] = {}
         for name in self._problem.space.by_name:
             _, group = np.unique([repr(each.get(name)) for each in chosen], return_inverse=True)

@@ -126,8 +126,9 @@ def _memory(feasible: Floats, ran: Sequence[bool]) -> Floats:
     side = np.where(np.asarray(ran, bool)[known], 1.0, -1.0)[:, None]
     margins = side * (_score(feasible[known])[:, None] + _SHIFTS) / _BLUR
     logarithm = logarithm + np.log(np.maximum(normal_cdf(margins), 1e-4)).sum(axis=0)
-    weight: Floats = np.exp(logarithm - logarithm.max())
-    return weight / weight.sum()
+    weight = np.exp(logarithm - logarithm.max())
+    normalised: Floats = weight / weight.sum()
+    return normalised
 
 
 def _shifted(feasible: Floats, weight: Floats) -> Floats:
@@ -142,4 +143,5 @@ _PROBABILITIES = normal_cdf(_SCORES)
 
 def _score(probability: Floats) -> Floats:
     """The standard normal quantile, from a table of its distribution function."""
-    return np.interp(np.clip(probability, 1e-9, 1 - 1e-9), _PROBABILITIES, _SCORES)
+    scores: Floats = np.interp(np.clip(probability, 1e-9, 1 - 1e-9), _PROBABILITIES, _SCORES)
+    return scores

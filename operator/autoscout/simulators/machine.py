@@ -55,7 +55,7 @@ class Machine:
     gpus_per_node: int
     precision: str = "bf16"
 
-    def gemm(self, rows: Number, columns: Number, inner: Number, width: float = 2.0) -> Floats:
+    def gemm(self, rows: Number, columns: Number, inner: Number, width: Number = 2.0) -> Floats:
         """Seconds of a product [rows, inner] x [inner, columns].
 
         Args:
@@ -119,7 +119,7 @@ class Machine:
         """Bytes/s and latency of a ring's step: of its slowest link."""
         node = float(max(1, self.gpus_per_node))
         reach = np.asarray(size, float) * stride
-        inside = self.gpu.link_bandwidth * 1e9 * _LINK_SHARE[self.gpu.link]
+        inside: Number = self.gpu.link_bandwidth * 1e9 * _LINK_SHARE[self.gpu.link]
         if self.gpu.link is Link.PCIE:
             # Groups with a stride run side by side, and two GPUs share a switch's uplink.
             shared = inside * _HALVES_SHARE / np.clip(stride, 1, 2)

@@ -62,7 +62,7 @@ def features(name: str, configurations: Sequence[Mapping[str, Value]], hardware:
         KeyError: Table 2 has no such simulator.
     """
     columns = Columns(configurations)
-    counts = {family: 0.0 for family in ("a100", "a40")}
+    counts = dict.fromkeys(("a100", "a40"), 0.0)
     for pool in hardware.pools[:1]:
         gpu = find(pool.gpu)
         family = gpu.name.split("-")[0] if gpu else ""
