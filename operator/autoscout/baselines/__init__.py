@@ -9,9 +9,11 @@ from autoscout.baselines.coordinate import CoordinateSearch
 from autoscout.baselines.random_search import RandomSearch
 from autoscout.baselines.tpe import Tpe
 from autoscout.baselines.udo import Udo
+from autoscout.search.autoscout import AutoScout
 from autoscout.search.optimizer import Optimizer
 
 ALGORITHMS: Mapping[str, Optimizer] = {
+    "autoscout": AutoScout(),
     "cherrypick": CherryPick(),
     "coordinate": CoordinateSearch(),
     "udo": Udo(),
