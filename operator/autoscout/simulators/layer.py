@@ -164,8 +164,8 @@ def _communication(
 def layer_space(knobs: TrainingKnobs, shape: Shape, sequence: int) -> LayerSpace:
     """What one layer keeps and needs, bytes of one micro-batch."""
     tokens = knobs.mbs * sequence / knobs.cp
-    outside = np.where(knobs.sequence_parallel, tokens / knobs.tp, tokens)
-    gathered = np.where(knobs.regather, tokens / knobs.tp, tokens)
+    outside = np.where(knobs.kept_sharded, tokens / knobs.tp, tokens)
+    gathered = np.where(knobs.kept_gathered, tokens, outside)
     mask = outside * shape.hidden if shape.dropout else 0.0
     stream = _WIDTH * shape.hidden * outside
     normed = _WIDTH * shape.hidden * gathered

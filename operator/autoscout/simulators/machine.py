@@ -36,6 +36,9 @@ _HALVES_SHARE = 0.7
 _STEP = {Link.NVSWITCH: 2e-6, Link.PCIE: 6e-6}
 """Seconds of latency of one hop within a node."""
 _NETWORK_STEP = 12e-6
+_FILL = 40e-6
+"""Seconds until all chunks of a long message are under way: NCCL's bus bandwidth reaches half of its peak at about
+10 MB on DGX A100 (nccl-tests), whose links move that in 40 us."""
 _COLLECTIVE = 4e-6
 """Seconds to start a collective. With the hops: 16 us for the shortest all-reduce of 8 GPUs behind NVSwitches, as
 NCCL's own tests report for DGX A100."""
@@ -112,7 +115,8 @@ class Machine:
         # Where every rank reaches every other, short messages go along trees or at once, and latency grows slower
         # than along a ring (NCCL's trees, vLLM's two-shot all-reduce).
         steps = np.log2(np.maximum(size, 2)) if self.gpu.link is Link.NVSWITCH else size - 1
-        seconds = rounds * ((size - 1) * message / size / bandwidth + steps * step) + _COLLECTIVE
+        moved = (size - 1) * message / size / bandwidth
+        seconds = rounds * (moved + np.minimum(moved, _FILL) + steps * step) + _COLLECTIVE
         return np.where(size > 1, seconds, 0.0)
 
     def _path(self, size: Floats, stride: Number) -> tuple[Floats, Floats]:

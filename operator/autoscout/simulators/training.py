@@ -28,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 METRICS = ("seconds_per_iteration", "tokens_per_second")
 
 _GIB = 2.0**30
+_RESERVED_GIB = 2.0
+"""What tensors can't have of a GPU's memory: the driver's share (an 80 GB card shows 79.2 GiB), the CUDA context,
+NCCL's buffers."""
 _STATES = 12.0
 """Bytes of optimizer states of one parameter: fp32 copy and Adam's two moments."""
 
@@ -70,7 +73,7 @@ class TrainingSimulator:
             METRICS,
             mean,
             mean * relative[:, None],
-            fits(memory, self.gpu.memory_gib, knobs.unknown) * knobs.valid,
+            fits(memory, self.gpu.memory_gib - _RESERVED_GIB, knobs.unknown) * knobs.valid,
             memory,
         )
 

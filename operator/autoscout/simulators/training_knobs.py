@@ -25,6 +25,8 @@ class TrainingKnobs:
         mbs: sequences of a micro-batch.
         microbatches: that one pipeline runs in one iteration.
         sequence_parallel: whether norms and residuals are split over the tensor-parallel group.
+        kept_sharded: whether activations outside of matrix products are kept in shards of the tensor-parallel group.
+        kept_gathered: whether the inputs of column-parallel products are kept whole nevertheless.
         regather: whether backward gathers the inputs of column-parallel products again instead of keeping them.
         scatter: whether pipeline stages send 1/tp of an activation each and gather it on arrival.
         overlap_tp: share of the tensor-parallel communication that runs beside matrix products.
@@ -51,6 +53,8 @@ class TrainingKnobs:
     mbs: Floats
     microbatches: Floats
     sequence_parallel: Flags
+    kept_sharded: Flags
+    kept_gathered: Flags
     regather: Flags
     scatter: Flags
     overlap_tp: Floats
@@ -99,17 +103,19 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
 
     flash, unfused = _attention(columns)
     collective = columns.text("tpc")
-    # A product that overlaps with its collective takes and leaves activations in shards: sequence parallelism.
-    sharded = np.isin(columns.text("tpo"), ("ring", "pipe"))
-    sequence_parallel = (columns.flag("sp", False) | (collective == "rs_ag") | sharded) & (tp > 1)
+    sequence_parallel = (columns.flag("sp", False) | (collective == "rs_ag")) & (tp > 1)
+    # A product that overlaps with its collective takes and leaves activations in shards.
+    overlapped = np.isin(columns.text("tpo"), ("ring", "pipe"))
+    kept_sharded = sequence_parallel | (overlapped & (tp > 1))
     # Megatron-LM gathers again in backward (Korthikanti et al. 2022); who names the knob decides.
-    regather = (np.where(columns.has("tpc"), columns.flag("redo", False), True) | sharded) & sequence_parallel
+    regather = np.where(columns.has("tpc"), columns.flag("redo", False), True) & sequence_parallel
 
     precision = workload.precision or "bf16"
     fp32_gradients = columns.flag("grad_fp32", precision not in ("fp16", "fp8"))
     gradient_width = np.where(fp32_gradients & ~columns.flag("grad_bf16", False), 4.0, 2.0)
     zero = columns.number("zero", np.where(columns.flag("zero1", False), np.where(unfused, 2.0, 1.0), 0.0))
-    overlap_tp = _tensor_overlap(columns)
+    # Without sequence parallelism only the reduction follows a product; what is gathered again is waited for.
+    overlap_tp = _tensor_overlap(columns, tp) * np.where(sequence_parallel, 1.0, 0.5)
     per_rank = shape.parameters / (tp * pp)
     bucket = columns.number("bucket_size", columns.number("ddp_bucket", 0.0) * 1e6 / gradient_width)
     buckets = np.where(bucket > 0, np.ceil(per_rank / np.maximum(bucket, 1.0)), columns.number("ddp", 1.0))
@@ -133,6 +139,8 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
         mbs=mbs,
         microbatches=np.maximum(1.0, np.ceil(exact - 1e-9)),
         sequence_parallel=sequence_parallel,
+        kept_sharded=kept_sharded,
+        kept_gathered=kept_sharded & ~regather & ~overlapped,
         regather=regather,
         scatter=sequence_parallel | (collective == "p2p_rs_ag"),
         overlap_tp=np.where(tp > 1, overlap_tp, 0.0),
@@ -166,13 +174,14 @@ def _attention(columns: Columns) -> tuple[Flags, Flags]:
     return fused, ~fused
 
 
-def _tensor_overlap(columns: Columns) -> Floats:
+def _tensor_overlap(columns: Columns, tp: Floats) -> Floats:
+    """Share of the communication around a product that can run beside it."""
     kind = columns.text("tpo")
-    # A ring passes chunks while the product of the chunk before runs: all but the first of them can hide. A
-    # pipelined product waits for whole collectives of its halves.
+    # A ring passes chunks while the product of a chunk that is there already runs. A pipeline of tp chunks waits for
+    # its first collective.
     share = np.select(
         [kind == "ring", kind == "pipe", columns.flag("tpo", False), columns.number("tp_comm", 0.0) > 0],
-        [0.9, 0.6, 0.8, 0.8],
+        [np.ones_like(tp), (tp - 1) / tp, np.full_like(tp, 0.8), np.full_like(tp, 0.8)],
         0.0,
     )
     return np.asarray(share, float)
