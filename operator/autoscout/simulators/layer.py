@@ -151,8 +151,11 @@ def _communication(
     beside = machine.attention(flops, block)
     again = np.maximum(knobs.recompute_block, np.maximum(knobs.recompute_attention, knobs.recompute_core))
     passed = (3 + again) * ring
-    covered = np.minimum(passed * (knobs.cp - 1) / knobs.cp, 3.5 * beside)
-    exposed = exposed + np.where(knobs.cp > 1, passed - covered, 0.0)
+    # A block travels while the block before it is worked on; nothing is left to hide behind the last one.
+    covered = np.minimum(passed, (3.5 + again) * beside * (knobs.cp - 1) / knobs.cp)
+    # After each block the partial results, kept in fp32, are rescaled and added up; so are the gradients.
+    merged = machine.stream(tokens * shape.attention_width / knobs.tp * (10 * (1 + again) + 12)) * (knobs.cp - 1)
+    exposed = exposed + np.where(knobs.cp > 1, passed - covered + merged, 0.0)
     hidden = hidden + np.where(knobs.cp > 1, covered, 0.0)
     if shape.experts > 1:
         routed = message * shape.active_experts
