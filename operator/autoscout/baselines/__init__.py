@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from autoscout.baselines.cherrypick import CherryPick
 from autoscout.baselines.coordinate import CoordinateSearch
+from autoscout.baselines.metis import Metis
 from autoscout.baselines.random_search import RandomSearch
+from autoscout.baselines.smac import Smac
 from autoscout.baselines.tpe import Tpe
 from autoscout.baselines.udo import Udo
 from autoscout.search.autoscout import AutoScout
@@ -17,6 +19,8 @@ ALGORITHMS: Mapping[str, Optimizer] = {
     "cherrypick": CherryPick(),
     "coordinate": CoordinateSearch(),
     "udo": Udo(),
+    "metis": Metis(),
+    "smac": Smac(),
     "tpe": Tpe(),
     "random": RandomSearch(),
 }

@@ -65,7 +65,9 @@ def _study(problem: Problem, history: Ledger, seed: int) -> Any:
     """A study that knows the whole history."""
     optuna = _optuna()
     states = optuna.trial.TrialState
-    sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
     study = optuna.create_study(sampler=sampler)
     observed = samples(problem, history)
     costs = iter(logarithmic([sample.cost for sample in observed if sample.cost is not None]))
@@ -126,5 +128,4 @@ def _optuna() -> Any:
             "search.algorithm tpe needs the package optuna: pip install 'autoscout[rivals]'", name=error.name
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna
