@@ -72,12 +72,12 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
     core, core_backward = _core(knobs, shape, machine, tokens, sequence)
     norms = machine.stream(outside * shape.hidden * 2 * _WIDTH)
     residual = machine.stream(outside * shape.hidden * (3 * _WIDTH + (1 + 2 * _WIDTH if shape.dropout else 0)))
-    routed = tokens * shape.active_experts
-    # Experts are spread over ep groups of ranks; each rank has fewer of them, each with more tokens.
-    local = max(1, shape.experts)
-    per_expert = np.maximum(1.0, routed * knobs.ep / local)
-    experts = np.maximum(1.0, local / knobs.ep)
-    inner = shape.ffn / knobs.tp
+    # Experts are spread over ep groups of ranks, and each split over etp of them: a rank has fewer experts, each with
+    # more tokens.
+    routed = tokens * shape.active_experts * _ranks_of_an_expert(knobs, shape) / knobs.tp
+    experts = np.maximum(1.0, shape.experts / knobs.ep)
+    per_expert = np.maximum(1.0, routed / experts)
+    inner = shape.ffn / _ranks_of_an_expert(knobs, shape)
     products = experts * (
         machine.gemm(per_expert, inner * (2 if shape.gated else 1), shape.hidden)
         + machine.gemm(per_expert, shape.hidden, inner)
@@ -158,10 +158,14 @@ def _communication(
     exposed = exposed + np.where(knobs.cp > 1, passed - covered + merged, 0.0)
     hidden = hidden + np.where(knobs.cp > 1, covered, 0.0)
     if shape.experts > 1:
-        routed = message * shape.active_experts
+        routed = message * shape.active_experts * knobs.etp / knobs.tp
         exchange = machine.all_to_all(routed, knobs.ep, knobs.tp)
         exposed = exposed + (4 + 2 * (knobs.recompute_block + knobs.recompute_ffn)) * exchange
     return exposed, hidden
+
+
+def _ranks_of_an_expert(knobs: TrainingKnobs, shape: Shape) -> Floats:
+    return knobs.etp if shape.experts > 1 else knobs.tp
 
 
 def layer_space(knobs: TrainingKnobs, shape: Shape, sequence: int) -> LayerSpace:
@@ -181,6 +185,9 @@ def layer_space(knobs: TrainingKnobs, shape: Shape, sequence: int) -> LayerSpace
     attention = normed + qkv + core + result
     inner = tokens * shape.active_experts * shape.ffn / knobs.tp * _WIDTH
     ffn = normed + inner * (3.0 if shape.gated else np.where(knobs.fused_activation, 1.0, 2.0))
+    if shape.experts > 1:
+        # Tokens are copied for each of their experts, and what comes back is kept to be weighted.
+        ffn = ffn + 2 * _WIDTH * tokens * shape.active_experts * shape.hidden * knobs.etp / knobs.tp
     whole = 2 * stream + attention + ffn + 2 * mask
     kept = (
         whole

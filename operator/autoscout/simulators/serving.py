@@ -138,7 +138,7 @@ def step(
     experts = float(max(1, model.experts))
     routed = tokens * model.active_experts
     reached = np.minimum(experts, routed) / knobs.expert_ranks
-    inner = model.ffn / np.where(knobs.expert_ranks > 1, 1.0, tp)
+    inner = model.ffn * knobs.expert_ranks / tp
     rows = np.maximum(1.0, routed / knobs.expert_ranks / reached)
     ffn = reached * (
         machine.gemm(rows, inner * (2 if model.gated else 1), model.hidden, width)

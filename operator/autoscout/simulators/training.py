@@ -112,29 +112,43 @@ def _sends(knobs: TrainingKnobs, model: Shape, machine: Machine, tokens: Floats)
     return np.where(knobs.pp > 1, 2 * knobs.vpp * (send + gather), 0.0)
 
 
-def _parameters(knobs: TrainingKnobs, model: Shape) -> tuple[Floats, Floats]:
-    """Parameters on one GPU of a stage's layers, and of one embedding."""
+@dataclass(frozen=True)
+class _Share:
+    """Parameters of one kind on one GPU, [N], and the ranks that hold the same ones, [N]."""
+
+    parameters: Floats
+    ranks: Floats
+    stride: Floats
+
+
+def _shares(knobs: TrainingKnobs, model: Shape) -> tuple[_Share, ...]:
+    """What a stage's GPU holds, one embedding included: experts have fewer replicas than the rest."""
     stage = np.ceil(model.layers / knobs.pp)
-    experts = model.experts * model.expert_parameters / np.minimum(knobs.ep, model.experts)
-    return stage * (model.attention_parameters + experts) / knobs.tp, model.embedding_parameters / knobs.tp
+    embedding = model.embedding_parameters / knobs.tp
+    attention = stage * model.attention_parameters / knobs.tp
+    ranks = knobs.dp * knobs.cp
+    if model.experts == 1:
+        dense = attention + stage * model.expert_parameters / knobs.tp
+        return (_Share(dense + embedding, ranks, knobs.tp),)
+    experts = stage * model.experts * model.expert_parameters / (knobs.ep * knobs.etp)
+    replicas = np.maximum(1.0, np.floor(ranks * knobs.tp / (knobs.ep * knobs.etp)))
+    return (
+        _Share(attention + embedding, ranks, knobs.tp),
+        _Share(experts, replicas, knobs.ep * knobs.etp),
+    )
 
 
 def _gradients(knobs: TrainingKnobs, model: Shape, machine: Machine, one: LayerTime, stage: Floats) -> Floats:
     """Exposed seconds of reducing gradients and gathering parameters over the data-parallel ranks."""
-    layers, embedding = _parameters(knobs, model)
-    parameters = layers + embedding
-    ranks = knobs.dp * knobs.cp
-    message = parameters * knobs.gradient_width
-    sharded = knobs.zero > 0
-    reduce = (
-        np.where(
-            sharded,
-            machine.reduce_scatter(message, ranks, knobs.tp),
-            machine.all_reduce(message, ranks, knobs.tp),
-        )
-        + knobs.buckets * 1e-5
-    )
-    gather = np.where(sharded, machine.all_gather(parameters * 2, ranks, knobs.tp), 0.0)
+    reduce, gather = np.zeros_like(stage), np.zeros_like(stage)
+    for share in _shares(knobs, model):
+        message = share.parameters * knobs.gradient_width
+        sharded = machine.reduce_scatter(message, share.ranks, share.stride)
+        whole = machine.all_reduce(message, share.ranks, share.stride)
+        reduce = reduce + np.where(knobs.zero > 0, sharded, whole)
+        gathered = machine.all_gather(share.parameters * 2, share.ranks, share.stride)
+        gather = gather + np.where(knobs.zero > 0, gathered, 0.0)
+    reduce = reduce + knobs.buckets * 1e-5
     # ZeRO-3 gathers parameters before each forward and backward pass.
     gather = gather * np.where(knobs.zero > 2, 2 * knobs.microbatches, 1.0)
     backward = stage * (one.backward + one.recompute)
@@ -142,12 +156,13 @@ def _gradients(knobs: TrainingKnobs, model: Shape, machine: Machine, one: LayerT
     exposed_reduce = np.where(knobs.overlap_gradients, np.maximum(reduce - backward, tail), reduce)
     forward = stage * one.forward
     exposed_gather = np.where(knobs.overlap_parameters, np.maximum(gather - forward, gather / stage), gather)
-    return np.where(ranks > 1, exposed_reduce + exposed_gather, 0.0)
+    return np.where(knobs.dp * knobs.cp > 1, exposed_reduce + exposed_gather, 0.0)
 
 
 def _optimizer(knobs: TrainingKnobs, model: Shape, machine: Machine) -> Floats:
-    layers, embedding = _parameters(knobs, model)
-    own = (layers + embedding) / np.where(knobs.zero > 0, knobs.dp * knobs.cp, 1.0)
+    own = np.zeros_like(knobs.tp)
+    for share in _shares(knobs, model):
+        own = own + share.parameters / np.where(knobs.zero > 0, share.ranks, 1.0)
     # Copy and moments are read and written, the gradient read, the parameter written.
     return machine.stream(own * (2 * _STATES + knobs.gradient_width + 2))
 
@@ -155,13 +170,8 @@ def _optimizer(knobs: TrainingKnobs, model: Shape, machine: Machine) -> Floats:
 def footprint(knobs: TrainingKnobs, model: Shape, sequence: int) -> Floats:
     """GiB on the fullest GPU, [N]: the first stage keeps most micro-batches, the last one has the logits."""
     space = layer_space(knobs, model, sequence)
-    layers, embedding = _parameters(knobs, model)
-    ranks = knobs.dp * knobs.cp
-    sharded = np.where(knobs.zero > 0, ranks, 1.0)
-    width = (
-        2 / np.where(knobs.zero > 2, ranks, 1.0)
-        + knobs.gradient_width / np.where(knobs.zero > 1, ranks, 1.0)
-        + _STATES / sharded
+    held = sum(
+        (share.parameters * _width(knobs, share.ranks) for share in _shares(knobs, model)), np.zeros_like(knobs.tp)
     )
     stage = np.ceil(model.layers / knobs.pp)
     interleaved = np.where(knobs.vpp > 1, (knobs.pp - 1) / knobs.vpp, 0.0)
@@ -172,8 +182,18 @@ def footprint(knobs: TrainingKnobs, model: Shape, sequence: int) -> Floats:
     tokens = knobs.mbs * sequence / knobs.cp
     # Logits in the model's precision and in fp32, with their gradient.
     logits = tokens * model.vocabulary / knobs.tp * (2 + 4 + 2)
-    both = 1.0 if model.tied else 2.0
-    first = width * (layers + embedding) + stage * first_flight * space.kept + space.working
-    last = width * (layers + embedding) + stage * last_flight * space.kept + np.maximum(space.working, logits)
-    single = width * (layers + both * embedding) + stage * space.kept + np.maximum(space.working, logits)
+    # A GPU that is first and last stage has both embeddings.
+    other = model.embedding_parameters / knobs.tp * _width(knobs, knobs.dp * knobs.cp) * (0.0 if model.tied else 1.0)
+    first = held + stage * first_flight * space.kept + space.working
+    last = held + stage * last_flight * space.kept + np.maximum(space.working, logits)
+    single = held + other + stage * space.kept + np.maximum(space.working, logits)
     return np.where(knobs.pp > 1, np.maximum(first, last), single) / _GIB
+
+
+def _width(knobs: TrainingKnobs, ranks: Floats) -> Floats:
+    """Bytes that one parameter takes on a GPU, with its gradient and its optimizer states."""
+    return (
+        2 / np.where(knobs.zero > 2, ranks, 1.0)
+        + knobs.gradient_width / np.where(knobs.zero > 1, ranks, 1.0)
+        + _STATES / np.where(knobs.zero > 0, ranks, 1.0)
+    )

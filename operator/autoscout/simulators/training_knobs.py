@@ -21,6 +21,7 @@ class TrainingKnobs:
 
     Attributes:
         tp, pp, dp, cp, ep: degrees of parallelism.
+        etp: ranks over which one expert is split.
         vpp: model chunks of one GPU.
         mbs: sequences of a micro-batch.
         microbatches: that one pipeline runs in one iteration.
@@ -49,6 +50,7 @@ class TrainingKnobs:
     dp: Floats
     cp: Floats
     ep: Floats
+    etp: Floats
     vpp: Floats
     mbs: Floats
     microbatches: Floats
@@ -93,6 +95,7 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
     gpus = float(max(1, pool.gpus))
     dp = np.maximum(columns.number("dp", np.maximum(1.0, np.floor(gpus / (tp * pp * cp)))), 1.0)
     ep = np.maximum(columns.number("ep", 1.0), 1.0)
+    etp = np.maximum(columns.number("etp", tp), 1.0)
     mbs = np.maximum(columns.number("mbs", 1.0), 1.0)
     batch = float(workload.global_batch_size or gpus)
     exact = batch / (dp * mbs)
@@ -128,6 +131,8 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
         & (shape.hidden % tp == 0)
         & (shape.ffn % tp == 0)
         & (shape.layers >= pp)
+        & (shape.experts % ep == 0)
+        & (ep * etp <= tp * dp * cp)
     )
     return TrainingKnobs(
         tp=tp,
@@ -135,6 +140,7 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
         dp=dp,
         cp=cp,
         ep=ep,
+        etp=etp,
         vpp=vpp,
         mbs=mbs,
         microbatches=np.maximum(1.0, np.ceil(exact - 1e-9)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.unit.simulators.jobs import serve
+from tests.unit.simulators.jobs import SERVING, serve
 
 
 def column(metric, *configurations, **more):
@@ -72,6 +74,16 @@ def test_quantised_weights_and_caches_save_memory_and_time():
     prediction = serve(plain, weights, cache)
     assert np.all(prediction.peak_memory_gib[1:] < prediction.peak_memory_gib[0])
     assert np.all(prediction.column("tpot_ms")[0][1:] < prediction.column("tpot_ms")[0][0])
+
+
+def test_a_mixture_reads_only_the_experts_that_tokens_reach():
+    mixture = replace(SERVING, architecture=replace(SERVING.architecture, experts=8, experts_per_token=2))
+    one, many = (
+        column("tpot_ms", {"max_num_seqs": n, "tp": 4}, workload=mixture)[0]
+        / column("tpot_ms", {"max_num_seqs": n, "tp": 4})[0]
+        for n in (1, 8)
+    )
+    assert 1 < one < 2 < 3 < many < 8
 
 
 def test_launching_kernels_one_by_one_is_slower():

@@ -166,11 +166,30 @@ def test_tokens_and_seconds_agree():
     assert seconds * tokens == pytest.approx(64 * 4096)
 
 
-def test_experts_spread_over_ranks_save_memory():
-    shape = replace(TRAINING.architecture, experts=8, experts_per_token=2)
-    mixture = replace(TRAINING, architecture=shape)
-    _, memory, _ = train({"tp": 2, "dp": 4, "ep": 1}, {"tp": 2, "dp": 4, "ep": 4}, workload=mixture)
-    assert memory[1] < memory[0]
+MIXTURE = replace(TRAINING, architecture=replace(TRAINING.architecture, experts=8, experts_per_token=2))
+
+
+def test_experts_spread_over_ranks_save_memory_and_have_fewer_replicas():
+    _, memory, _ = train(*({"tp": 2, "dp": 4, "ep": n} for n in (1, 2, 4)), workload=MIXTURE)
+    assert np.all(np.diff(memory) < 0)
+    # With as many shards as ranks there is nothing left for the distributed optimizer to shard of the experts.
+    saved = [
+        train(
+            {"tp": 1, "dp": 8, "ep": n, "zero1": False}, {"tp": 1, "dp": 8, "ep": n, "zero1": True}, workload=MIXTURE
+        )[1]
+        for n in (1, 8)
+    ]
+    assert saved[0][0] - saved[0][1] > 5 * (saved[1][0] - saved[1][1]) > 0
+
+
+def test_experts_that_do_not_divide_can_not_be_spread():
+    _, _, feasible = train({"tp": 1, "dp": 8, "ep": 3}, {"tp": 1, "dp": 2, "ep": 8}, workload=MIXTURE)
+    assert list(feasible) == [0, 0]
+
+
+def test_only_the_experts_of_a_token_cost_time():
+    dense, mixture = (train({"tp": 8, "dp": 1}, workload=workload)[0][0] for workload in (TRAINING, MIXTURE))
+    assert dense < mixture < 2.5 * dense
 
 
 def test_a_job_without_shape_is_refused():
