@@ -19,7 +19,7 @@ from autoscout.simulators.machine import Machine
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.serving_knobs import ServingKnobs, serving_knobs
 from autoscout.simulators.shape import Shape, shape
-from autoscout.simulators.uncertainty import fits, spread
+from autoscout.simulators.uncertainty import SERVING, fits, spread
 from autoscout.simulators.workload import Hardware, Pool, Workload
 from autoscout.space.values import Value
 
@@ -77,7 +77,7 @@ class ServingSimulator:
         tokens = rate * np.maximum(replicas, 1e-9)
         memory = serving_footprint(knobs, model, prompt, answer)
         mean = np.stack([1000 / tokens, 1000 * ttft, 1000 * tpot, tokens], axis=1)
-        relative = spread(waiting, knobs.unknown)[:, None] * np.ones(len(METRICS))
+        relative = spread(SERVING, waiting, knobs.unknown)[:, None] * np.ones(len(METRICS))
         # How a prompt's first token waits for other prompts depends on how requests arrive: known to a factor.
         relative[:, METRICS.index("ttft_ms")] = np.hypot(relative[:, METRICS.index("ttft_ms")], _ARRIVALS)
         granted = self.gpu.memory_gib * knobs.memory_share

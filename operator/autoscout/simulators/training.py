@@ -19,7 +19,7 @@ from autoscout.simulators.machine import Machine
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.shape import Shape, shape
 from autoscout.simulators.training_knobs import TrainingKnobs, training_knobs
-from autoscout.simulators.uncertainty import fits, spread
+from autoscout.simulators.uncertainty import TRAINING, fits, spread
 from autoscout.simulators.workload import Hardware, Pool, Workload
 from autoscout.space.values import Value
 
@@ -68,7 +68,7 @@ class TrainingSimulator:
         memory = footprint(knobs, model, sequence)
         tokens = knobs.microbatches * knobs.mbs * knobs.dp * sequence / seconds
         mean = np.stack([seconds, tokens], axis=1)
-        relative = spread(uncertain, knobs.unknown)
+        relative = spread(TRAINING, uncertain, knobs.unknown)
         return Prediction(
             METRICS,
             mean,

@@ -1,8 +1,7 @@
 """How far an analytical prediction can be off, before anything was measured.
 
-Published analytical models of training and serving are off by 10 to 25 % (Isaev et al. 2023; Bang et al. 2024,
-vTrain): that is the standard deviation here. It grows where time goes into what is modelled worst, and with every
-knob that we know nothing of. `calibration` replaces it by what the job's own profiles say.
+It grows where time goes into what is modelled worst, and with every knob that we know nothing of. `calibration`
+replaces it by what the job's own profiles say.
 """
 
 from __future__ import annotations
@@ -14,7 +13,11 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_BASE = 0.15
+TRAINING = 0.10
+"""Relative standard deviation of an iteration's time: published ones are met within 10 %, and other models and machines
+may be further off (docs/reference/simulators.md)."""
+SERVING = 0.15
+"""The same for a server's metrics, whose scheduler and load add to it."""
 _WAITING = 0.25
 """Further relative error of time in communication and idleness."""
 _UNKNOWN = 0.05
@@ -22,14 +25,15 @@ _MEMORY = 0.06
 """Relative error of a footprint: fragmentation, workspaces, buffers."""
 
 
-def spread(waiting: Floats, unknown: Floats) -> Floats:
+def spread(base: float, waiting: Floats, unknown: Floats) -> Floats:
     """Relative standard deviation, [N].
 
     Args:
+        base: of time spent in compute.
         waiting: share of the time in communication and idleness.
         unknown: knobs that mean nothing to the model.
     """
-    return np.sqrt(_BASE**2 + (_WAITING * waiting) ** 2 + (_UNKNOWN**2) * unknown)
+    return np.sqrt(base**2 + (_WAITING * waiting) ** 2 + (_UNKNOWN**2) * unknown)
 
 
 def fits(memory_gib: Floats, capacity_gib: Floats | float, unknown: Floats) -> Floats:

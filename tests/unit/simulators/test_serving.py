@@ -83,7 +83,8 @@ def test_a_mixture_reads_only_the_experts_that_tokens_reach():
         / column("tpot_ms", {"max_num_seqs": n, "tp": 4})[0]
         for n in (1, 8)
     )
-    assert 1 < one < 2 < 3 < many < 8
+    assert 1 < one < 2
+    assert 3 < many < 8
 
 
 def test_launching_kernels_one_by_one_is_slower():

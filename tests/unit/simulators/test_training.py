@@ -9,6 +9,7 @@ import pytest
 from tests.unit.simulators.jobs import TRAINING, hardware, pool, train
 
 from autoscout.simulators.hardware import find
+from autoscout.simulators.machine import Machine
 from autoscout.simulators.training import TrainingSimulator
 
 BASE = {"tp": 2, "pp": 2, "dp": 2, "mbs": 1, "ar": "none"}
@@ -196,3 +197,18 @@ def test_a_job_without_shape_is_refused():
     simulator = TrainingSimulator(find("NVIDIA-A100-SXM4-80GB"), pool())
     with pytest.raises(ValueError, match=r"workload\.model\.architecture"):
         simulator.predict([BASE], replace(TRAINING, architecture=None), hardware())
+
+
+def test_many_configurations_cost_no_more_operations_than_one(monkeypatch):
+    calls = []
+    gemm = Machine.gemm
+
+    def counted(self, *arguments):
+        calls.append(1)
+        return gemm(self, *arguments)
+
+    monkeypatch.setattr(Machine, "gemm", counted)
+    train(BASE)
+    one = len(calls)
+    train(*[BASE] * 1000)
+    assert len(calls) == 2 * one
