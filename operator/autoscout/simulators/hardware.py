@@ -78,7 +78,7 @@ CATALOGUE: dict[str, Gpu] = {
         # NVLink 600 GB/s and PCIe gen 4 64 GB/s, both ways.
         Gpu("a100-sxm4-40gb", _AMPERE, 40, 1555, Link.NVSWITCH, 300, 25, 108),
         Gpu("a100-sxm4-80gb", _AMPERE, 80, 2039, Link.NVSWITCH, 300, 25, 108),
-        # "NVIDIA A100 PCIe product brief": 250 to 300 W instead of 400 W, about 90 % of the performance.
+        # 250 to 300 W instead of 400 W: about 90 % of the performance, as NVIDIA said at the introduction.
         Gpu("a100-pcie-40gb", _AMPERE, 40, 1555, Link.PCIE, 32, 12.5, 108, 0.9),
         Gpu("a100-pcie-80gb", _AMPERE, 80, 1935, Link.PCIE, 32, 12.5, 108, 0.9),
         # NVIDIA A800 datasheet: an A100 whose NVLink gives 400 GB/s both ways.

@@ -37,11 +37,11 @@ _STEP = {Link.NVSWITCH: 2e-6, Link.PCIE: 6e-6}
 """Seconds of latency of one hop within a node."""
 _NETWORK_STEP = 12e-6
 _FILL = 40e-6
-"""Seconds until all chunks of a long message are under way: NCCL's bus bandwidth reaches half of its peak at about
-10 MB on DGX A100 (nccl-tests), whose links move that in 40 us."""
+"""Seconds until all chunks of a long message are under way: NCCL's bus bandwidth typically reaches half of its
+peak at about 10 MB on DGX A100, whose links move that in 40 us."""
 _COLLECTIVE = 4e-6
-"""Seconds to start a collective. With the hops: 16 us for the shortest all-reduce of 8 GPUs behind NVSwitches, as
-NCCL's own tests report for DGX A100."""
+"""Seconds to start a collective. With the hops: 16 us for the shortest all-reduce of 8 GPUs behind NVSwitches, the
+order of what nccl-tests shows on DGX A100."""
 
 
 @dataclass(frozen=True)
