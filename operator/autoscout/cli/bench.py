@@ -72,7 +72,7 @@ def bench(options: Options, console: Console, errors: Console) -> int:
         for each in _runs(landscape, tasks, setup, options.workers):
             found[each.algorithm, each.seed] = each
             _say(console, _line(each, len(found), len(tasks)))
-    except (BenchError, SpaceError, ValueError) as error:
+    except (SpaceError, ValueError, ModuleNotFoundError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
     results = Results(
