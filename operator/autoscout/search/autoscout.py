@@ -39,5 +39,6 @@ class AutoScout:
                 break
             proposals.append(found)
             taken.add(found.configuration.fingerprint)
-            state.pretend(found.configuration)
+            if len(proposals) < count:
+                state.pretend(found.configuration)
         return proposals

@@ -80,18 +80,21 @@ class DenseOptimizer:
         moved = {**self.position, name: values[level]}
         return moved if projected is None else {key: projected.get(key, value) for key, value in moved.items()}
 
-    def accept(self, dense: Mapping[str, Value]) -> None:
-        """Continue from here: the move improved."""
-        self.position = dict(dense)
-        if self._active is not None:
-            coordinate = self._coordinates[self._active]
+    def judge(self, dense: Mapping[str, Value], *, improved: bool) -> None:
+        """Learn from the last move.
+
+        An improvement is kept and the next step is longer. A failure turns the direction round; at the second
+        one in a row another parameter becomes active.
+        """
+        if improved:
+            self.position = dict(dense)
+        if self._active is None:
+            return
+        coordinate = self._coordinates[self._active]
+        if improved:
             coordinate.velocity = 1 + self._momentum * coordinate.velocity
             coordinate.failures = 0
-
-    def reject(self) -> None:
-        """The move did not improve: turn round, and at the second failure switch to another parameter."""
-        if self._active is not None:
-            coordinate = self._coordinates[self._active]
+        else:
             coordinate.direction = -coordinate.direction
             coordinate.velocity = 1.0
             coordinate.failures += 1

@@ -12,23 +12,24 @@ from autoscout.search.gaussian import Floats, Geometry, Levels
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import Parameter
 from autoscout.space.search_space import SearchSpace
-from autoscout.space.values import Value
 
 
-def levels_of(space: SearchSpace, configurations: Sequence[Mapping[str, Value]]) -> Levels:
+def levels_of(space: SearchSpace, configurations: Sequence[Configuration]) -> Levels:
     """The level of each parameter, [N, P]; one beyond the last value means inactive."""
-    return np.array(
-        [
-            [
-                parameter.index(configuration[parameter.name])
-                if parameter.name in configuration
-                else len(parameter.values)
-                for parameter in space.parameters
-            ]
-            for configuration in configurations
-        ],
-        dtype=np.int64,
-    ).reshape(len(configurations), len(space.parameters))
+    rows = [_row(space, configuration) for configuration in configurations]
+    return np.array(rows, dtype=np.int64).reshape(len(configurations), len(space.parameters))
+
+
+@lru_cache(maxsize=4096)
+def _row(space: SearchSpace, configuration: Configuration) -> tuple[int, ...]:
+    return _levels(space, configuration)
+
+
+def _levels(space: SearchSpace, configuration: Configuration) -> tuple[int, ...]:
+    return tuple(
+        parameter.index(configuration[parameter.name]) if parameter.name in configuration else len(parameter.values)
+        for parameter in space.parameters
+    )
 
 
 def geometry_of(space: SearchSpace) -> Geometry:
@@ -70,4 +71,7 @@ class Pool:
 def pool_of(space: SearchSpace) -> Pool:
     """Every configuration of a space that is small enough to be written down."""
     configurations = tuple(space.enumerate())
-    return Pool(configurations, levels_of(space, configurations))
+    # Not through the cache: fingerprints of all of them would take longer than their levels. By columns: they are
+    # read one parameter at a time.
+    levels = np.array([_levels(space, configuration) for configuration in configurations], dtype=np.int64, order="F")
+    return Pool(configurations, levels)

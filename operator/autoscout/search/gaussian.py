@@ -112,6 +112,15 @@ class GaussianProcess:
         variance = np.exp(self.hyperparameters.signal) - np.einsum("ij,ij->j", solved, solved)
         return self.centre + self.scale * mean, self.scale * np.sqrt(np.maximum(variance, 1e-10))
 
+    def expect(self, levels: Levels) -> Floats:
+        """The mean of `predict` alone, [N]."""
+        return self.centre + self.scale * (self._cross(levels).T @ self._weights)
+
+    @cached_property
+    def _weights(self) -> Floats:
+        """Covariance^-1 (values - centre), [n]."""
+        return np.asarray(np.linalg.solve(self.factor.T, self.whitened), dtype=np.float64)
+
     def left_out(self) -> float:
         """Log density of the values, each predicted from all others (Rasmussen and Williams, section 5.4.2)."""
         inverse_factor = _forward(self.factor, np.eye(len(self.factor)))
@@ -126,13 +135,8 @@ class GaussianProcess:
         return float(self.scale * np.exp(0.5 * self.hyperparameters.noise))
 
     def _cross(self, levels: Levels) -> Floats:
-        """Covariance of the known with all others, [n, N]: a product of factors is a sum of table look-ups."""
-        parameters = self.hyperparameters
-        logs = np.zeros((len(self.known), len(levels)))
-        for p, distance in enumerate(self.geometry.distances):
-            table = np.log(_factor(distance, parameters.importance[p], parameters.length[p]))
-            logs += table[self.known[:, p]][:, levels[:, p]]
-        return np.exp(logs + parameters.signal)
+        """Covariance of the known with all others, [n, N]."""
+        return _covariance(self.geometry, self.hyperparameters, self.known, levels)
 
 
 def condition(
@@ -151,18 +155,11 @@ def condition(
     """
     centre, scale = standard_as
     standard = (values - centre) / scale
-    covariance = np.exp(hyperparameters.signal) * np.exp(
-        sum(
-            np.log(_factor(table, hyperparameters.importance[p], hyperparameters.length[p]))[
-                np.ix_(known[:, p], known[:, p])
-            ]
-            for p, table in enumerate(geometry.distances)
-        )
-    )
+    covariance = _covariance(geometry, hyperparameters, known, known)
     noise = np.full(len(values), np.exp(hyperparameters.noise) + JITTER)
     if extra is not None:
         noise = noise + extra / scale**2
-    factor = np.linalg.cholesky(covariance + np.diag(noise))
+    factor = np.asarray(np.linalg.cholesky(covariance + np.diag(noise)), dtype=np.float64)
     return GaussianProcess(
         geometry, hyperparameters, known, factor, _forward(factor, standard[:, None])[:, 0], centre, scale
     )
@@ -224,6 +221,20 @@ def _evidence(vector: Floats, apart: Floats, values: Floats) -> tuple[float, Flo
         ]
     )
     return value, gradient
+
+
+def _covariance(geometry: Geometry, hyperparameters: Hyperparameters, left: Levels, right: Levels) -> Floats:
+    """Of all pairs, [n, N]. A product of factors is a sum of logarithms, and that sum is one matrix product."""
+    sizes = np.diff(geometry.offsets)
+    rows = np.zeros((len(left), int(geometry.offsets[-1])))
+    marks = np.zeros((len(right), int(geometry.offsets[-1])))
+    for p, distance in enumerate(geometry.distances):
+        table = np.log(_factor(distance, hyperparameters.importance[p], hyperparameters.length[p]))
+        start = geometry.offsets[p]
+        rows[:, start : start + sizes[p]] = table[left[:, p]]
+    np.put_along_axis(marks, right + geometry.offsets[:-1], 1.0, axis=1)
+    covariance: Floats = np.exp(rows @ marks.T + hyperparameters.signal)
+    return covariance
 
 
 def _factor(distance: Floats, importance: float, length: float) -> Floats:

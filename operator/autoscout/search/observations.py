@@ -72,8 +72,8 @@ def observe(problem: Problem, ledger: Ledger) -> Observations:
 
 
 def waiting(ledger: Ledger) -> Sequence[Configuration]:
-    """Configurations in flight."""
-    return [entry.trial.configuration for entry in ledger.pending]
+    """Configurations in flight, by number."""
+    return [entry.trial.configuration for entry in sorted(ledger.pending, key=lambda entry: entry.trial.number)]
 
 
 def _value(entry: Entry, metric: str) -> float:

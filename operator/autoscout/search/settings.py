@@ -35,7 +35,6 @@ class Settings:
         exhaustive: score every configuration of a space of up to so many; 0: always the tree and coordinate search.
         tournament_k: feature orders that compete (3.2); 1: no tournament.
         iterations: 2x2 grids that are evaluated on the surrogate for one real profile.
-        warmup: the same, in the tournament's warm-up, whenever the surrogate was fitted anew.
         exploration: C0 of Eq. 1, also the constant of UCT.
         decay: gamma of Eq. 1.
         momentum: what a coordinate keeps of its velocity from one success to the next.
@@ -56,14 +55,13 @@ class Settings:
     fidelity: bool = True
     exhaustive: int = 50_000
     tournament_k: int = 5
-    iterations: int = 12
-    warmup: int = 60
+    iterations: int = 8
     exploration: float = 0.7
     decay: float = 0.98
     momentum: float = 0.5
     tau: int = 5
     epsilon: float = 0.4
-    top_k: int = 5
+    top_k: int = 2
     simulator_noise: float = 0.0
     doubt: int = 4
     refine: int = 3
@@ -80,7 +78,6 @@ NAMES: Mapping[str, str] = {
     "exhaustive": "exhaustive",
     "tournament.k": "tournament_k",
     "iterations": "iterations",
-    "warmup": "warmup",
     "exploration": "exploration",
     "decay": "decay",
     "momentum": "momentum",
@@ -99,7 +96,6 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "exhaustive": (0, 100_000),
     "tournament_k": (1, 40),
     "iterations": (0, 10_000),
-    "warmup": (0, 10_000),
     "exploration": (0, 100),
     "decay": (0.01, 1),
     "momentum": (0, 1),

@@ -96,6 +96,16 @@ class MetricModel:
             square += component.weight * (std**2 + own**2)
         return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
 
+    def expect(self, levels: Levels, known: Forecast) -> Floats:
+        """The mean of `predict` alone, [N]."""
+        mean = np.zeros(len(levels))
+        for component in self.components:
+            own = np.zeros(len(levels)) if component.process is None else component.process.expect(levels)
+            if component.simulated:
+                own = own + known.logarithms[self.metric]
+            mean += component.weight * own
+        return mean
+
 
 @dataclass(frozen=True, eq=False)
 class Belief:
@@ -137,6 +147,12 @@ class LearnedSurrogate:
                 inside = inside - normal_cdf((_scaled(constraint.minimum, model.logarithmic) - centre) / width)
             log_feasible = log_feasible + np.log(np.maximum(inside, _SMALLEST))
         return Belief(mean if objective.better(0.0, 1.0) else -mean, std, log_feasible)
+
+    def expect(self, levels: Levels, known: Forecast) -> Floats:
+        """The mean of `believe` alone, [N]."""
+        objective = self.problem.objectives[0]
+        mean = self.metrics[objective.metric].expect(levels, known)
+        return mean if objective.better(0.0, 1.0) else -mean
 
     def predict(self, configurations: Sequence[Configuration]) -> Prediction:
         """See `Surrogate.predict`."""

@@ -57,35 +57,43 @@ def run(
     """
     dense = DenseOptimizer(space, settings.momentum, start)
     structure = structure_of(space, dict(start))
+    assembled: dict[tuple[tuple[str, Value], ...], Configuration] = {}
+
+    def whole(chosen: Structure, state: Mapping[str, Value]) -> Configuration:
+        key = (*chosen.items(), *state.items())
+        if key not in assembled:
+            assembled[key] = assemble(dense, chosen, state)
+        return assembled[key]
+
     candidate: Structure | None = None
     moved: dict[str, Value] | None = None
     for turn in range(iterations):
-        arm = campaign.bandit.choose() if settings.orchestrator else (Arm.SPARSE, Arm.DENSE)[turn % 2]
+        arm = _arm(campaign.bandit, settings, turn)
         if candidate is None or arm is Arm.SPARSE:
             candidate = _structure(space, campaign.tournament.proposing.tree, settings, rng)
         if moved is None or arm is Arm.DENSE:
             moved = dense.propose(structure, rng) if settings.dense else _dense(space, structure, dense, rng)
-        batch = [
-            assemble(dense, chosen, state) for chosen in (structure, candidate) for state in (dense.position, moved)
-        ]
+        credited = settings.sparse and arm is Arm.SPARSE
+        batch = [whole(chosen, state) for chosen in (structure, candidate) for state in (dense.position, moved)]
         rewards = [float(reward) for reward in evaluate(batch)]
         grid = Grid(*rewards)
         for configuration, reward in zip(batch, rewards, strict=True):
             campaign.found.setdefault(configuration, (reward, arm))
         campaign.bandit.update(arm, grid)
-        if settings.sparse and arm is Arm.SPARSE:
+        if credited:
             campaign.tournament.credit(structure_of(space, dict(batch[2])), max(rewards[2:]), weight)
         if arm is Arm.DENSE:
-            if grid.base_cand > grid.base_base:
-                dense.accept(moved)
-            else:
-                dense.reject()
+            dense.judge(moved, improved=grid.base_cand > grid.base_base)
             moved = None
         best = int(np.argmax(rewards))
         if rewards[best] > rewards[0]:
             structure = structure_of(space, dict(batch[best]))
             dense.position = {name: batch[best].get(name, value) for name, value in dense.position.items()}
             candidate = None if best > 1 else candidate
+
+
+def _arm(bandit: Bandit, settings: Settings, turn: int) -> Arm:
+    return bandit.choose() if settings.orchestrator else tuple(Arm)[turn % 2]
 
 
 def _structure(space: SearchSpace, tree: Tree, settings: Settings, rng: np.random.Generator) -> Structure:
@@ -103,12 +111,19 @@ def _dense(
 
 
 def neighbours(space: SearchSpace, configuration: Configuration) -> list[Configuration]:
-    """Every configuration that is reached by setting one parameter, the others following where they have to."""
+    """What is reached by setting one parameter, the others following where they have to.
+
+    On a grid of numbers by 1, 2, 4, ... steps either way.
+    """
     found: dict[Configuration, None] = {}
     for parameter in space.parameters:
         if parameter.name not in configuration:
             continue
+        here = parameter.index(configuration[parameter.name])
         for value in space.refinements({}, parameter.name):
+            steps = abs(parameter.index(value) - here)
+            if not steps or (not isinstance(value, bool | str) and steps & (steps - 1)):
+                continue
             near = space.nearest(configuration, given={parameter.name: value})
             if near is not None:
                 found[near] = None
