@@ -50,6 +50,13 @@ class Metis:
         rest = _under_best(problem, history, names, rng) if len(fresh) < count else []
         return topped_up(problem, history, rng, count, [*fresh, *rest], "metis-random")
 
+    def simulated(self, problem: Problem, history: Ledger) -> int:
+        """Plans that the simulators evaluated, each counted once."""
+        known = simulator_for(problem.workload, problem.hardware, tuple(problem.space.by_name)) is not None
+        asked = any(entry.trial.number > 0 for entry in history.entries)
+        names = [name for name in problem.space.by_name if canonical(name) in PLAN]
+        return len(_ranked(problem, names)) if known and asked else 0
+
 
 def _ranked(problem: Problem, names: Sequence[str]) -> list[Configuration]:
     """Every plan with the other knobs at their defaults, the cheapest first; those that do not fit come last."""

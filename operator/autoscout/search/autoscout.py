@@ -16,6 +16,7 @@ from autoscout.search.optimizer import Proposal
 from autoscout.search.problem import Problem
 from autoscout.search.settings import read
 from autoscout.search.stopping import converged
+from autoscout.simulators.registry import simulator_for
 
 
 class AutoScout:
@@ -42,3 +43,16 @@ class AutoScout:
             if len(proposals) < count:
                 state.pretend(found.configuration)
         return proposals
+
+    def simulated(self, problem: Problem, history: Ledger) -> int:
+        """Configurations that the simulators evaluated so far, each counted once.
+
+        All of a space that is gone through; of a larger one the 2x2 grids that led to the proposals, which is the
+        least that it can have been.
+        """
+        settings, space = read(problem.settings), problem.space
+        simulator = simulator_for(problem.workload, problem.hardware, tuple(space.by_name))
+        proposals = sum(entry.trial.number > 0 for entry in history.entries)
+        if not settings.simulators or simulator is None or not proposals:
+            return 0
+        return space.count() if space.count() <= settings.exhaustive else 4 * settings.iterations * proposals

@@ -13,7 +13,7 @@ from tests.unit.space.spaces import parameter, space
 
 from autoscout.baselines import algorithm
 from autoscout.baselines.coordinate import RESTART
-from autoscout.baselines.moves import moved, neighbours
+from autoscout.baselines.moves import moved, neighbours, pending_too
 from autoscout.baselines.process import fitted, probability_below
 from autoscout.baselines.samples import penalised, samples
 from autoscout.baselines.vectors import vectors
@@ -200,6 +200,12 @@ def test_metis_tries_plans_with_all_else_at_its_default_the_cheapest_first():
     for each in found:
         assert each.proposer == "metis"
         assert (each.configuration["recompute"], each.configuration["share"]) == ("full", 1.0)
+    plans = {tuple(each[name] for name in ("tp", "pp", "dp", "mbs")) for each in job.space.enumerate()}
+    assert algorithm("metis").simulated(job, past) == 0
+    assert algorithm("metis").simulated(job, pending_too(past, found)) == len(plans)
+    assert algorithm("autoscout").simulated(job, pending_too(past, found)) == job.space.count()
+    off = replace(job, settings={"simulators": False})
+    assert algorithm("autoscout").simulated(off, pending_too(past, found)) == 0
     without = suggest("metis", replace(job, workload=None), past, 5)
     assert settings(found) != settings(without)
 
