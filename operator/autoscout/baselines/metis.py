@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -21,18 +22,19 @@ import numpy as np
 from autoscout.baselines.moves import topped_up
 from autoscout.baselines.samples import samples
 from autoscout.search.ledger import Ledger
-from autoscout.search.optimizer import Proposal
-from autoscout.search.problem import Goal, Problem
+from autoscout.search.optimizer import Proposal, generator
+from autoscout.search.problem import Goal, Objective, Problem
 from autoscout.simulators.knobs import canonical
 from autoscout.simulators.registry import simulator_for
+from autoscout.simulators.workload import Hardware, Workload
 from autoscout.space.configuration import Configuration
 from autoscout.space.search_space import SearchSpace
 from autoscout.space.values import Value
 
 PLAN = ("tp", "pp", "dp", "cp", "ep", "mbs")
 """What a plan decides, by the names that the simulators' vocabulary gives."""
-PLANS = 4096
-"""Plans that are looked at."""
+PLANS = 1024
+"""Plans that are looked at; of more than these, so many are drawn."""
 DRAWS = 16
 """Configurations drawn under the best plan for one proposal."""
 
@@ -44,32 +46,48 @@ class Metis:
 
     def suggest(self, problem: Problem, history: Ledger, rng: np.random.Generator, count: int) -> Sequence[Proposal]:
         """See `Optimizer.suggest`."""
-        names = [name for name in problem.space.by_name if canonical(name) in PLAN]
-        ranked = [Proposal(each, "metis") for each in _ranked(problem, names)]
+        ranked = [Proposal(each, "metis") for each in _ranked_for(problem)]
         fresh = [each for each in ranked if each.configuration.fingerprint not in history.fingerprints][:count]
-        rest = _under_best(problem, history, names, rng) if len(fresh) < count else []
+        rest = _under_best(problem, history, rng) if len(fresh) < count else []
         return topped_up(problem, history, rng, count, [*fresh, *rest], "metis-random")
 
     def simulated(self, problem: Problem, history: Ledger) -> int:
         """Plans that the simulators evaluated, each counted once."""
         known = simulator_for(problem.workload, problem.hardware, tuple(problem.space.by_name)) is not None
         asked = any(entry.trial.number > 0 for entry in history.entries)
-        names = [name for name in problem.space.by_name if canonical(name) in PLAN]
-        return len(_ranked(problem, names)) if known and asked else 0
+        return len(_ranked_for(problem)) if known and asked else 0
 
 
-def _ranked(problem: Problem, names: Sequence[str]) -> list[Configuration]:
+def _names(space: SearchSpace) -> list[str]:
+    """The parameters that a plan decides."""
+    return [name for name in space.by_name if canonical(name) in PLAN]
+
+
+def _ranked_for(problem: Problem) -> tuple[Configuration, ...]:
+    return _ranked(problem.space, problem.objectives[0], problem.workload, problem.hardware)
+
+
+@lru_cache(maxsize=8)
+def _ranked(
+    space: SearchSpace, objective: Objective, workload: Workload | None, hardware: Hardware | None
+) -> tuple[Configuration, ...]:
     """Every plan with the other knobs at their defaults, the cheapest first; those that do not fit come last."""
-    space = problem.space
     defaults = {parameter.name: parameter.default for parameter in space.parameters}
+    names = _names(space)
+    plans = list(islice(_plans(space, names, {}), PLANS + 1))
+    if len(plans) > PLANS:
+        # The first ones would all be alike. The draw is the same for every job: what is ranked is no matter of luck.
+        rng = generator(0, 0)
+        drawn = (space.full_values(space.sample(rng)) for _ in range(PLANS))
+        plans = [{name: values[name] for name in names} for values in drawn]
     found: dict[str, Configuration] = {}
-    for plan in islice(_plans(space, names, {}), PLANS):
+    for plan in plans:
         configuration = space.nearest({**defaults, **plan}, plan)
         if configuration is not None:
             found.setdefault(configuration.fingerprint, configuration)
     configurations = list(found.values())
-    costs = _estimates(problem, configurations)
-    return [configurations[index] for index in np.argsort(costs, kind="stable")]
+    costs = _estimates(space, objective, workload, hardware, configurations)
+    return tuple(configurations[index] for index in np.argsort(costs, kind="stable"))
 
 
 def _plans(space: SearchSpace, names: Sequence[str], plan: Plan) -> Iterator[Plan]:
@@ -82,10 +100,15 @@ def _plans(space: SearchSpace, names: Sequence[str], plan: Plan) -> Iterator[Pla
         yield from _plans(space, names, {**plan, name: value})
 
 
-def _estimates(problem: Problem, configurations: Sequence[Configuration]) -> list[float]:
+def _estimates(
+    space: SearchSpace,
+    objective: Objective,
+    workload: Workload | None,
+    hardware: Hardware | None,
+    configurations: Sequence[Configuration],
+) -> list[float]:
     """What each is expected to cost, smaller is better; infinite where it does not fit in memory."""
-    objective, workload, hardware = problem.objectives[0], problem.workload, problem.hardware
-    simulator = simulator_for(workload, hardware, tuple(problem.space.by_name))
+    simulator = simulator_for(workload, hardware, tuple(space.by_name))
     if simulator is not None and workload is not None and hardware is not None and configurations:
         prediction = simulator.predict(configurations, workload, hardware)
         if objective.metric in prediction.metrics:
@@ -112,12 +135,12 @@ def _formula(configuration: Configuration) -> float:
     return bubble * collectives
 
 
-def _under_best(problem: Problem, history: Ledger, names: Sequence[str], rng: np.random.Generator) -> list[Proposal]:
+def _under_best(problem: Problem, history: Ledger, rng: np.random.Generator) -> list[Proposal]:
     """Configurations with the plan of the best profile so far, its other knobs drawn at random."""
     observed = samples(problem, history)
     if not observed:
         return []
     best = min(observed, key=lambda sample: sample.rank)
-    plan = {name: value for name, value in best.configuration.items() if name in names}
+    plan = {name: value for name, value in best.configuration.items() if name in _names(problem.space)}
     drawn = [problem.space.sample(rng, plan) for _ in range(DRAWS)]
     return [Proposal(configuration, "metis-random") for configuration in drawn]
