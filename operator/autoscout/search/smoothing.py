@@ -13,8 +13,12 @@ from autoscout.search.gaussian import Floats, Levels
 
 ROUGH = 0.35
 """Standard deviation of the logarithm beyond which what pairs of knobs leave unexplained is taken for noise."""
-MOST_ROWS = 8000
-RIDGE = 3.0
+MOST_ROWS = 12_000
+RIDGE = (1.0, 60.0)
+"""Penalties on main effects and on pairs: pairs are many and small."""
+ROUNDS = 3
+"""Fits in all; before each but the first, outliers are drawn in (Huber, "Robust estimation of a location
+parameter", Annals of Mathematical Statistics 1964): the logarithm of a noisy prediction has a long tail."""
 
 
 def smoothed(levels: Levels, logarithms: Floats) -> Floats:
@@ -24,18 +28,35 @@ def smoothed(levels: Levels, logarithms: Floats) -> Floats:
         levels: [N, P].
         logarithms: of a metric, [N].
     """
-    chosen = np.linspace(0, len(levels) - 1, min(len(levels), MOST_ROWS)).astype(np.int64)
     fitted = logarithms
     for pairs in (False, True):
         columns = _columns(levels, pairs=pairs)
-        size = int(columns.max(initial=0)) + 1
-        if size >= len(chosen):
+        if int(columns.max(initial=0)) + 1 >= min(len(levels), MOST_ROWS):
             return logarithms
-        centre = float(logarithms[chosen].mean())
-        weights = _ridge(columns[chosen], logarithms[chosen] - centre, size)
-        fitted = centre + np.asarray(weights[columns].sum(axis=1), dtype=np.float64)
+        fitted = _fitted(columns, levels.shape[1], logarithms)
         if np.std(logarithms - fitted) <= ROUGH:
             return logarithms
+    return fitted
+
+
+def _fitted(columns: Levels, parameters: int, values: Floats) -> Floats:
+    """Robust ridge regression; the first `parameters` columns are main effects, [N]."""
+    chosen = np.linspace(0, len(columns) - 1, min(len(columns), MOST_ROWS)).astype(np.int64)
+    size = int(columns.max()) + 1
+    rows = np.zeros((len(chosen), size), dtype=np.float32)
+    np.put_along_axis(rows, columns[chosen], np.float32(1), axis=1)
+    gram = (rows.T @ rows).astype(np.float64)
+    main = int(columns[:, :parameters].max()) + 1
+    gram[np.diag_indices(size)] += np.where(np.arange(size) < main, *RIDGE)
+    target, fitted = values, values
+    for _ in range(ROUNDS):
+        centre = float(target[chosen].mean())
+        weights = np.linalg.solve(gram, (target[chosen] - centre) @ rows)
+        fitted = centre + np.asarray(weights[columns].sum(axis=1), dtype=np.float64)
+        rest = values - fitted
+        middle = float(np.median(rest))
+        usual = 1.48 * float(np.median(np.abs(rest - middle)))
+        target = fitted + np.clip(rest - middle, -usual, usual)
     return fitted
 
 
@@ -52,11 +73,3 @@ def _columns(levels: Levels, *, pairs: bool) -> Levels:
         columns.append(number + start)
         start += len(values)
     return np.stack(columns, axis=1).astype(np.int64)
-
-
-def _ridge(columns: Levels, target: Floats, size: int) -> Floats:
-    rows = np.zeros((len(columns), size), dtype=np.float32)
-    np.put_along_axis(rows, columns, np.float32(1), axis=1)
-    gram = (rows.T @ rows).astype(np.float64)
-    weights = np.linalg.solve(gram + RIDGE * np.eye(size), rows.T.astype(np.float64) @ target)
-    return np.asarray(weights, dtype=np.float64)

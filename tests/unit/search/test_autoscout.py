@@ -82,8 +82,8 @@ def test_failures_teach_where_not_to_look() -> None:
     feasible = Fold(PROBLEM, Settings(), ledger(60)).surrogate.predict(everything).feasible
     fails = np.array([isinstance(outcome(each), Infeasible) for each in everything])
     assert fails.mean() > 0.1
-    assert feasible[fails].mean() < 0.3
-    assert feasible[~fails].mean() > 0.8
+    assert feasible[~fails].mean() > 0.85
+    assert feasible[fails].mean() < 0.55
 
 
 def test_an_infeasible_start_is_overcome() -> None:
