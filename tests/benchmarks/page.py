@@ -20,7 +20,7 @@ seed that did not get there within the budget counts as infinitely long; `-`: so
 
 The rivals are written to be strong: every move into an invalid combination is repaired, never rejected; infeasible
 starts are ranked by how far they are off; CherryPick's stopping rule is off. `metis` sees the same simulators as
-`autoscout`; the others see none.
+`autoscout`; the others see none. Milliseconds are CPU time in deciding what to profile, on one core.
 """
 
 
