@@ -13,7 +13,7 @@ PYTEST ?=
 .DEFAULT_GOAL := help
 # Two targets must not change the environment at the same time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help venv demo test test-unit verify lint types imports generated examples generate golden format \
+.PHONY: help venv demo test test-unit verify lint types imports generated examples generate golden format benchmarks \
 	cluster-up cluster-down clean
 
 help: ## list the targets
@@ -77,6 +77,9 @@ generate: $(VENV)/.full ## write the files that are made from the code
 
 golden: $(VENV)/.full ## rewrite the expected outputs of the golden tests; read the diff afterwards
 	@$(BIN)/python -m pytest tests/golden --update-golden
+
+benchmarks: $(VENV)/.full ## run every benchmark again (hours): docs/benchmarks
+	$(BIN)/python -m tests.benchmarks
 
 format: $(VENV)/.full ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix

@@ -12,6 +12,7 @@ from autoscout.api.errors import FieldError
 from autoscout.api.space import search_space, space_error
 from autoscout.api.tuning_job import TuningJob
 from autoscout.baselines import ALGORITHMS
+from autoscout.search.settings import SettingsError, read
 from autoscout.space.parameter import SpaceError
 from autoscout.space.search_space import SearchSpace
 
@@ -38,9 +39,7 @@ def _not_yet(job: TuningJob, *, cluster: bool) -> Iterator[FieldError]:
         )
     if spec.warm_start is not None and spec.warm_start.from_:
         yield FieldError("spec.warmStart.from", "warm starts do not exist yet: leave warmStart out")
-    if spec.search.algorithm not in ALGORITHMS:
-        known = ", ".join(sorted(ALGORITHMS))
-        yield FieldError("spec.search.algorithm", f"{spec.search.algorithm!r} is not known; there are: {known}")
+    yield from _algorithm(job)
     if len(spec.hardware.pools) > 1:
         yield FieldError("spec.hardware.pools", "several pools do not work yet: make one TuningJob for each pool")
     for index, pool in enumerate(spec.hardware.pools):
@@ -57,6 +56,18 @@ def _not_yet(job: TuningJob, *, cluster: bool) -> Iterator[FieldError]:
         )
     if cluster and spec.profile.image is None:
         yield FieldError("spec.profile.image", "is required on a cluster: the image that measures one configuration")
+
+
+def _algorithm(job: TuningJob) -> Iterator[FieldError]:
+    search = job.spec.search
+    if search.algorithm not in ALGORITHMS:
+        known = ", ".join(sorted(ALGORITHMS))
+        yield FieldError("spec.search.algorithm", f"{search.algorithm!r} is not known; there are: {known}")
+    if search.algorithm == "autoscout":
+        try:
+            read(search.settings)
+        except SettingsError as error:
+            yield FieldError(f"spec.{error.field}", error.problem)
 
 
 def _space(job: TuningJob) -> Iterator[FieldError]:

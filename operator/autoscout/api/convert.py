@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from autoscout import __version__
@@ -18,10 +19,13 @@ from autoscout.api.tuning_trial import MAX_SAMPLES, AttemptStatus, TuningTrial
 from autoscout.search.ledger import Attempt, Entry, Fidelity, Trial
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.search.problem import Budget, Goal, MetricConstraint, Objective, Problem
+from autoscout.simulators.workload import Architecture, Hardware, Pool, Workload
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
 from autoscout.space.search_space import SearchSpace
 from autoscout.space.values import Value
+
+_ARCHITECTURE = {field.name for field in fields(Architecture)}
 
 
 def job(document: object) -> TuningJob:
@@ -60,6 +64,35 @@ def problem(tuning_job: TuningJob) -> Problem:
         algorithm=spec.search.algorithm,
         settings=spec.search.settings,
         seed=spec.search.seed,
+        workload=_workload(tuning_job),
+        hardware=Hardware(
+            tuple(
+                Pool(
+                    name=pool.name,
+                    gpu=pool.gpu,
+                    nodes=pool.nodes,
+                    gpus_per_node=pool.gpus_per_node,
+                    price_per_gpu_hour=None if pool.price_per_gpu_hour is None else pool.price_per_gpu_hour.number,
+                )
+                for pool in spec.hardware.pools
+            )
+        ),
+    )
+
+
+def _workload(tuning_job: TuningJob) -> Workload:
+    spec = tuning_job.spec.workload
+    shape = spec.model.architecture if spec.model else None
+    return Workload(
+        framework=spec.framework,
+        task=spec.task,
+        model=spec.model.name if spec.model else None,
+        architecture=None if shape is None else Architecture(**shape.model_dump(include=_ARCHITECTURE, by_alias=False)),
+        global_batch_size=spec.global_batch_size,
+        sequence_length=spec.sequence_length,
+        input_tokens=spec.input_tokens,
+        output_tokens=spec.output_tokens,
+        precision=spec.precision,
     )
 
 

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from autoscout.baselines.cherrypick import CherryPick
+from autoscout.baselines.coordinate import CoordinateSearch
+from autoscout.baselines.metis import Metis
 from autoscout.baselines.random_search import RandomSearch
+from autoscout.baselines.smac import Smac
+from autoscout.baselines.tpe import Tpe
+from autoscout.baselines.udo import Udo
+from autoscout.search.autoscout import AutoScout
 from autoscout.search.optimizer import Optimizer
 
-ALGORITHMS: Mapping[str, Optimizer] = {"random": RandomSearch()}
+ALGORITHMS: Mapping[str, Optimizer] = {
+    "autoscout": AutoScout(),
+    "cherrypick": CherryPick(),
+    "coordinate": CoordinateSearch(),
+    "udo": Udo(),
+    "metis": Metis(),
+    "smac": Smac(),
+    "tpe": Tpe(),
+    "random": RandomSearch(),
+}
 
 
 def algorithm(name: str) -> Optimizer:

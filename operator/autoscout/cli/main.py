@@ -171,6 +171,133 @@ def validate(
 
 
 @app.command()
+def bench(
+    job: Annotated[Path, typer.Option("--job", help="YAML file with one TuningJob.", show_default=False)],
+    table: Annotated[
+        Path,
+        typer.Option(
+            "--table", help="CSV file, gzip or not: one row for each valid configuration.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Directory for results.json and the plots.", show_default=False)
+    ],
+    algorithms: Annotated[
+        str, typer.Option("--algorithms", "-a", help="Names, separated by commas, as in search.algorithm.")
+    ] = "autoscout,coordinate,cherrypick,udo,random",
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Runs of each algorithm.")] = 20,
+    first_seed: Annotated[
+        int, typer.Option("--first-seed", min=0, help="Seed of the first run; the next ones follow.")
+    ] = 0,
+    budget: Annotated[int, typer.Option(min=1, max=100_000, help="Distinct profiles in each run.")] = 200,
+    noise: Annotated[
+        float,
+        typer.Option(min=0.0, max=10.0, help="What a profile reports is off by a log-normal factor of this sigma."),
+    ] = 0.0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--settings", "-s", help="KEY=VALUE for search.settings; may be repeated.", show_default=False),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=1000, help="Profiles in flight at once.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1000, help="Processes; each makes whole runs.")] = 1,
+) -> None:
+    """Compare algorithms on a table of known outcomes: a real profile is a look-up, simulations are free.
+
+    The table has a column for each parameter (empty where it is inactive),
+    the column status (ok, oom, failed), and a column for each metric. Trial 0
+    is the default configuration, as in every search. The constraints of the
+    job decide what is feasible.
+
+    \b
+    Writes to DIRECTORY:
+      results.json     the incumbent after every profile, in every run
+      convergence.svg  incumbent over optimum against profiles
+      reached.svg      seeds within 1 % of the optimum against profiles
+
+    \b
+    Examples:
+      autoscout bench --job gpt.yaml --table gpt.csv.gz -a udo,cherrypick,random -o out
+      autoscout bench --job gpt.yaml --table gpt.csv.gz -a autoscout -s tournament=20 -o out --noise 0.05
+
+    \b
+    Exit codes:
+      0  done
+      1  a run could not be finished
+      2  nothing started: the job, the table or an option is not in order
+    """
+    from autoscout.cli.bench import Options
+    from autoscout.cli.bench import bench as run
+    from autoscout.search.benchmark import Setup
+
+    setup = Setup(budget=budget, noise=noise, parallelism=parallel)
+    options = Options(job, table, algorithms, output, seeds, first_seed, setup, tuple(settings or ()), workers)
+    raise typer.Exit(run(options, Console(), Console(stderr=True)))
+
+
+@app.command()
+def predict(
+    job: Annotated[Path, typer.Argument(help="YAML file with one TuningJob.", metavar="JOB", show_default=False)],
+    configurations: Annotated[
+        Path,
+        typer.Option("--configurations", "-c", help="CSV file, gzip or not: one row each.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="CSV file to write; - is the standard output.", show_default=False)
+    ],
+) -> None:
+    """Say what the simulators expect of configurations, without a single profile.
+
+    IN has a column for each parameter, empty where it is inactive; other
+    columns are passed on. OUT has the same columns, then for every metric
+    predicted_METRIC and std_METRIC (one standard deviation), then
+    predicted_peak_memory_gib and predicted_status (ok, oom).
+
+    \b
+    Example:
+      autoscout predict job.yaml --configurations in.csv --output out.csv
+
+    \b
+    Exit codes:
+      0  done
+      2  the job or the file is not in order, or there is no simulator for the job
+    """
+    from autoscout.cli.predict import predict as run
+
+    raise typer.Exit(run(job, configurations, output, Console(stderr=True)))
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="YAML file with one TuningJob.", metavar="FILE", show_default=False)],
+    json_to: Annotated[
+        Path | None, typer.Option("--json", help="Write it as JSON; - is the standard output.", show_default=False)
+    ] = None,
+    runners_up: Annotated[int, typer.Option("--runners-up", min=0, max=1000, help="How many more to name.")] = 5,
+) -> None:
+    """Recommend a configuration by simulators only: in seconds, without a GPU.
+
+    Prints the configuration with its predictions (90 % intervals), the
+    runners-up, how much each parameter matters, and the launch command where
+    the job has one.
+
+    \b
+    Examples:
+      autoscout plan job.yaml
+      autoscout plan job.yaml --json - | jq .recommended.configuration
+
+    \b
+    Exit codes:
+      0  done
+      1  nothing is expected to run and keep the constraints; the least unlikely is shown
+      2  the job is not in order, or there is no simulator for it
+    """
+    from autoscout.cli.plan import plan as run
+
+    errors = Console(stderr=True)
+    raise typer.Exit(run(file, json_to, runners_up, errors if json_to == STDOUT else Console(), errors))
+
+
+@app.command()
 def crds(
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write them to.")] = Path("crds"),
 ) -> None:

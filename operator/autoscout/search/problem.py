@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from autoscout.simulators.workload import Hardware, Workload
 from autoscout.space.search_space import SearchSpace
 
 
@@ -63,6 +64,8 @@ class Problem:
         objectives: at least one; the first one ranks the incumbent.
         settings: the algorithm's own settings (`search.settings`).
         seed: of all randomness of this job.
+        workload: what is tuned, for simulators; None: they have nothing to go by.
+        hardware: what it runs on, for simulators.
     """
 
     space: SearchSpace
@@ -71,6 +74,8 @@ class Problem:
     algorithm: str = "random"
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    workload: Workload | None = None
+    hardware: Hardware | None = None
 
 
 @dataclass(frozen=True)

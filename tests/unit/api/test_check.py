@@ -6,6 +6,7 @@ from tests.integration.invalid_manifests import REMOVED, base, changed
 
 from autoscout.api import convert
 from autoscout.api.check import problems, runnable
+from autoscout.baselines import ALGORITHMS
 
 
 def job(**changes):
@@ -28,7 +29,13 @@ def test_a_framework_whose_profiler_is_missing_runs_with_a_command():
 
 def test_an_unknown_algorithm_is_answered_with_the_known_ones():
     (error,) = runnable(job(spec__search__algorithm="autoscaut"), cluster=True)
-    assert error.message == "'autoscaut' is not known; there are: random"
+    assert error.message == f"'autoscaut' is not known; there are: {', '.join(sorted(ALGORITHMS))}"
+
+
+def test_a_setting_that_the_algorithm_does_not_know_is_reported_before_anything_runs():
+    job_with = job(spec__search={"algorithm": "autoscout", "settings": {"tournament": {"k": 99}}})
+    (error,) = runnable(job_with, cluster=True)
+    assert str(error) == "spec.search.settings.tournament.k: is 99; it must lie between 1 and 40"
 
 
 def test_a_preset_is_one_error_and_not_two():

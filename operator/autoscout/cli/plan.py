@@ -1,0 +1,149 @@
+"""`autoscout plan`: the simulators' recommendation, without a GPU."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from autoscout.api.tuning_job import TuningJob
+from autoscout.cli.advice import Advice, Adviser, Expected
+from autoscout.cli.predict import PredictError, problem_in, simulator_of
+from autoscout.executors.command import PlaceholderError, render, shell_line
+from autoscout.report.words import number
+from autoscout.search.problem import Problem
+from autoscout.space.configuration import Configuration
+from autoscout.space.parameter import SpaceError
+from autoscout.space.values import render as written
+
+OK, UNLIKELY, REFUSED = 0, 1, 2
+_LIKELY = 0.5
+
+
+def plan(file: Path, json_to: Path | None, runners_up: int, console: Console, errors: Console) -> int:
+    """Run the whole command; the exit code."""
+    try:
+        job, problem = problem_in(file)
+        simulator = simulator_of(problem, file)
+        advice = Adviser(problem, simulator).advise(runners_up)
+        command = launch_command(job, problem, advice.recommended.configuration)
+        if json_to is not None:
+            _save(json_to, json.dumps(document(job, problem, advice, command), indent=2) + "\n")
+    except KeyError as error:
+        known = "the simulators of this workload predict other metrics; autoscout tune measures it"
+        errors.print(f"error: {file}: objective {error.args[0]}: {known}", markup=False, highlight=False)
+        return REFUSED
+    except (PredictError, SpaceError, PlaceholderError) as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return REFUSED
+    if json_to is None or str(json_to) != "-":
+        for line in lines(problem, advice, command):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return OK if advice.recommended.feasible >= _LIKELY else UNLIKELY
+
+
+def launch_command(job: TuningJob, problem: Problem, configuration: Configuration) -> str | None:
+    """What a person would type to run it; None where the job has no command.
+
+    Raises:
+        PlaceholderError: the command's template can't be filled.
+    """
+    profile = job.spec.profile
+    if not profile.command and not profile.args:
+        return None
+    variables = {variable.name: variable.value for variable in profile.env}
+    return shell_line(render(profile.command, profile.args, variables, configuration, tuple(problem.space.by_name)))
+
+
+def document(job: TuningJob, problem: Problem, advice: Advice, command: str | None) -> dict[str, Any]:
+    """The recommendation as JSON."""
+    return {
+        "job": job.metadata.name,
+        "objective": problem.objectives[0].metric,
+        "configurations": advice.size,
+        "predicted": advice.considered,
+        "recommended": _expected(advice.recommended),
+        "command": command,
+        "runnersUp": [_expected(each) for each in advice.runners_up],
+        "importance": [
+            {
+                "parameter": each.parameter,
+                "chosen": each.chosen,
+                "share": round(each.share, 6),
+                "alternative": each.alternative,
+                "change": each.change,
+                "feasible": each.feasible,
+            }
+            for each in advice.influences
+        ],
+    }
+
+
+def _expected(expected: Expected) -> Mapping[str, Any]:
+    memory = expected.peak_memory_gib
+    return {
+        "configuration": dict(expected.configuration),
+        "metrics": {
+            metric: {"mean": mean, "low": low, "high": high} for metric, (low, mean, high) in expected.metrics.items()
+        },
+        "feasible": expected.feasible,
+        "peakMemoryGib": memory if math.isfinite(memory) else None,
+    }
+
+
+def lines(problem: Problem, advice: Advice, command: str | None) -> Iterator[str]:
+    """The recommendation as text."""
+    best = advice.recommended
+    how = "all" if advice.considered >= advice.size else f"{advice.considered:,}"
+    yield f"Simulated {how} of {advice.size:,} configurations; nothing was measured."
+    if best.feasible < _LIKELY:
+        yield "Nothing is expected to run and keep the constraints. The least unlikely one:"
+    yield ""
+    yield "Recommended"
+    yield f"  {_short(best.configuration)}"
+    for metric, (low, mean, high) in best.metrics.items():
+        yield f"  {metric}: {number(mean)}  (90 %: {number(low)} to {number(high)})"
+    if math.isfinite(best.peak_memory_gib):
+        yield f"  peak memory: {number(best.peak_memory_gib)} GiB"
+    yield f"  probability that it runs and keeps the constraints: {best.feasible:.0%}"
+    if command is not None:
+        yield ""
+        yield "Launch command"
+        yield f"  {command}"
+    if advice.runners_up:
+        yield ""
+        yield "Runners-up"
+        metric = problem.objectives[0].metric
+        for each in advice.runners_up:
+            low, mean, high = each.metrics[metric]
+            span = f"{number(mean)} ({number(low)} to {number(high)})"
+            yield f"  {span}, {each.feasible:.0%}: {_short(each.configuration)}"
+    yield ""
+    yield "Why: what each parameter explains of the objective's variance, and what its best other value would change"
+    for influence in advice.influences:
+        chosen = "inactive" if influence.chosen is None else written(influence.chosen)
+        other = "no other value is possible"
+        if influence.alternative is not None and influence.change is not None and influence.feasible is not None:
+            risk = "" if influence.feasible >= _LIKELY else f", but {influence.feasible:.0%} likely to run"
+            other = f"{written(influence.alternative)}: {influence.change:+.1%}{risk}"
+        yield f"  {influence.share:6.1%}  {influence.parameter}={chosen}  ({other})"
+
+
+def _short(configuration: Configuration) -> str:
+    return " ".join(f"{name}={written(value)}" for name, value in configuration.items())
+
+
+def _save(path: Path, text: str) -> None:
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PredictError(f"{path}: can't be written: {error.strerror or error}") from error

@@ -1,0 +1,194 @@
+"""`autoscout predict`: what the simulators say of configurations in a CSV file, without any profile."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from autoscout.api import convert
+from autoscout.api.errors import ApiError
+from autoscout.api.tuning_job import TuningJob
+from autoscout.cli.documents import documents
+from autoscout.search.problem import Problem
+from autoscout.simulators.protocol import Prediction, Simulator
+from autoscout.simulators.registry import obstacle, simulator_for
+from autoscout.space.parameter import Parameter, SpaceError
+from autoscout.space.values import Value
+
+OK, REFUSED = 0, 2
+
+
+class PredictError(Exception):
+    """Nothing can be predicted; the message says why and what to do."""
+
+
+def predict(job: Path, configurations: Path, output: Path, errors: Console) -> int:
+    """Run the whole command; the exit code."""
+    try:
+        _, problem = problem_in(job)
+        simulator = simulator_of(problem, job)
+        header, rows = _read(configurations)
+        parsed = [_configuration(header, cells, problem, configurations, number) for number, cells in rows]
+        _write(output, header, [cells for _, cells in rows], _predicted(simulator, parsed, problem), problem)
+    except PredictError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return REFUSED
+    return OK
+
+
+def problem_in(file: Path) -> tuple[TuningJob, Problem]:
+    """The one TuningJob of a file, and what it searches.
+
+    Raises:
+        PredictError: it can't be read, or is not in order.
+    """
+    try:
+        found = documents(file)
+    except OSError as error:
+        raise PredictError(f"{file}: can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise PredictError(f"{file}: {error}") from error
+    if len(found) != 1:
+        raise PredictError(f"{file}: holds {len(found)} YAML documents; exactly one TuningJob is needed")
+    try:
+        job = convert.job(found[0])
+        return job, convert.problem(job)
+    except ApiError as error:
+        raise PredictError(f"{file}: {error}") from error
+
+
+def simulator_of(problem: Problem, file: Path) -> Simulator:
+    """The simulator of a job.
+
+    Raises:
+        PredictError: there is none; the message names the field that it needs.
+    """
+    names = tuple(problem.space.by_name)
+    simulator = simulator_for(problem.workload, problem.hardware, names)
+    if simulator is None:
+        reason = obstacle(problem.workload, problem.hardware, names)
+        raise PredictError(f"{file}: nothing can be predicted for this job: {reason}")
+    return simulator
+
+
+def _predicted(simulator: Simulator, configurations: Sequence[Mapping[str, Value]], problem: Problem) -> Prediction:
+    assert problem.workload is not None  # noqa: S101 - else there would be no simulator
+    assert problem.hardware is not None  # noqa: S101
+    return simulator.predict(configurations, problem.workload, problem.hardware)
+
+
+def _read(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    try:
+        data = file.read_bytes()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+    except OSError as error:
+        raise PredictError(f"{file}: can't be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise PredictError(f"{file}: is neither UTF-8 text nor gzip of it") from error
+    lines = csv.reader(io.StringIO(text))
+    try:
+        header = next(lines, [])
+        rows = [(lines.line_num, cells) for cells in lines if cells]
+    except csv.Error as error:
+        raise PredictError(f"{file}: row {lines.line_num}: is no CSV: {error}") from error
+    if not header:
+        raise PredictError(f"{file}: is empty: the first row names the columns, one for each parameter")
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise PredictError(f"{file}: row {number}: has {len(cells)} cells, the header {len(header)}")
+    return header, rows
+
+
+def _configuration(
+    header: Sequence[str], cells: Sequence[str], problem: Problem, file: Path, number: int
+) -> Mapping[str, Value]:
+    """What a row says of the job's parameters; an empty cell is an inactive one, other columns are not ours."""
+    found: dict[str, Value] = {}
+    for column, cell in zip(header, cells, strict=True):
+        parameter = problem.space.by_name.get(column.strip())
+        if parameter is None or not cell.strip():
+            continue
+        try:
+            found[parameter.name] = value_of(parameter, cell.strip())
+        except SpaceError as error:
+            raise PredictError(f"{file}: row {number}, column {parameter.name!r}: {error.problem}") from None
+    return found
+
+
+def value_of(parameter: Parameter, cell: str) -> Value:
+    """The value on a parameter's grid that a cell means; `1.0` stands for 1, `True` for true.
+
+    Raises:
+        SpaceError: there is none.
+    """
+    kind = type(parameter.values[0])
+    found: object = cell
+    if kind is bool:
+        found = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}.get(cell.lower(), cell)
+    elif kind is not str:
+        try:
+            found = float(cell)
+        except ValueError:
+            found = cell
+    return parameter.values[parameter.index(found)]
+
+
+def _write(
+    output: Path, header: Sequence[str], rows: Sequence[Sequence[str]], prediction: Prediction, problem: Problem
+) -> None:
+    asked = [*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)]
+    metrics = list(dict.fromkeys([*asked, *prediction.metrics]))
+    added: list[str] = []
+    columns: list[Sequence[str]] = []
+    for metric in metrics:
+        added += [f"predicted_{metric}", f"std_{metric}"]
+        if metric in prediction.metrics:
+            columns += [_cells(values) for values in prediction.column(metric)]
+        elif metric == "peak_memory_gib":
+            added = added[:-2]
+        else:
+            # No simulator knows this metric: the cells stay empty.
+            columns += [[""] * len(rows)] * 2
+    added += ["predicted_peak_memory_gib", "predicted_status"]
+    columns += [_cells(prediction.peak_memory_gib), statuses(prediction)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*header, *added])
+    for number, cells in enumerate(rows):
+        writer.writerow([*cells, *(column[number] for column in columns)])
+    _save(output, text.getvalue())
+
+
+def statuses(prediction: Prediction) -> list[str]:
+    """`oom` where the memory probably does not suffice, else `ok`; [N].
+
+    What can't run for another reason than memory (its probability is exactly 0) is not called `oom`.
+    """
+    feasible = prediction.feasible
+    return ["oom" if each else "ok" for each in (feasible < 0.5) & (feasible > 0)]
+
+
+def _cells(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
+    return [f"{value:.6g}" if np.isfinite(value) else "" for value in values]
+
+
+def _save(output: Path, text: str) -> None:
+    if str(output) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix == ".gz":
+            output.write_bytes(gzip.compress(text.encode(), mtime=0))
+        else:
+            output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PredictError(f"{output}: can't be written: {error.strerror or error}") from error

@@ -1,0 +1,384 @@
+"""The fold of a ledger: what is believed after it, and the candidates that the next profile is chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscout.search.encoding import levels_of, pool_of
+from autoscout.search.fidelity import WEAK_PRIOR, switched_at
+from autoscout.search.forecast import Forecast, forecast, pool_forecast
+from autoscout.search.gaussian import Floats, Levels
+from autoscout.search.ledger import Ledger
+from autoscout.search.observations import Observations, observe, waiting
+from autoscout.search.optimizer import Proposal, generator
+from autoscout.search.orchestrator import Bandit
+from autoscout.search.problem import Problem
+from autoscout.search.settings import Settings
+from autoscout.search.sparse import structural, structure_of
+from autoscout.search.surrogate import LearnedSurrogate, learn, milestone
+from autoscout.search.synthesizer import OPTIMISM, promising, worth
+from autoscout.search.tournament import Tournament, orders, trees
+from autoscout.search.workflow import Campaign, neighbours, run
+from autoscout.space.configuration import Configuration
+
+WORK = 300_000
+"""Pairs of a candidate and a measurement, over all models, that are compared for one proposal: 20 ms of work."""
+REFINE_AFTER = 8
+"""Measurements before which the neighbourhood of the incumbent is not exhausted."""
+DRAWS = 64
+"""Configurations drawn uniformly beside those that the search found."""
+ROUNDS = 3
+"""Iterations of the tournament for each feature order that enters it: enough for one order to remain."""
+_FIRST = 1000.0
+"""Added to the logarithm of the worth of what comes first."""
+_SOFTNESS = 2.0
+"""Units of the logarithm of the acquisition over which the reward of the trees falls off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Configurations that a proposal chooses from, [N]."""
+
+    configurations: Sequence[Configuration]
+    levels: Levels
+    known: Forecast
+    proposer: Sequence[str] | str
+
+
+T = TypeVar("T")
+
+
+class _Memory(Generic[T]):
+    """The last few results, by what they were computed from."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: dict[Hashable, T] = {}
+
+    def get(self, key: Hashable) -> T | None:
+        return self._held.get(key)
+
+    def put(self, key: Hashable, value: T) -> None:
+        while len(self._held) >= self._size:
+            del self._held[next(iter(self._held))]
+        self._held[key] = value
+
+
+_RANKINGS: _Memory[Levels] = _Memory(8)
+_WARMED: _Memory[tuple[tuple[str, ...], Bandit]] = _Memory(32)
+
+
+class Fold:
+    """The fold of a ledger, and fantasies about what is in flight."""
+
+    def __init__(self, problem: Problem, settings: Settings, history: Ledger) -> None:
+        self.problem, self.settings = problem, settings
+        self.exhaustive = problem.space.count() <= settings.exhaustive
+        self.seen = observe(problem, history)
+        self.settled = len(self.seen)
+        self.switched: int | None = None
+        self.known = self._forecast(self.seen.configurations, self.seen.levels)
+        self.switched = self._switch()
+        self.known = self._believed(self.known)
+        self.surrogate = self._learn()
+        for configuration in waiting(history):
+            self.pretend(configuration)
+
+    def next(self, rng: np.random.Generator, taken: set[str], number: int) -> Proposal | None:
+        """The candidate that is worth most; None when there is none left."""
+        every = self.settings.refine
+        refine = bool(every) and number % every == every - 1 and len(self.seen) >= REFINE_AFTER
+        candidates = self._candidates(rng, refine=refine)
+        belief = self.surrogate.believe(candidates.levels, candidates.known)
+        doubt = bool(self.settings.doubt) and number % self.settings.doubt == self.settings.doubt - 1
+        best = self._best()
+        optimism = float(rng.uniform(*OPTIMISM))
+        value = worth(belief, best, optimism if doubt else None)
+        if refine and best is not None:
+            value = value + np.where(promising(belief, best) & self._close(candidates.levels), _FIRST, 0.0)
+        if self._retesting():
+            value = -self._liked(candidates)
+        for row in np.argsort(-value, kind="stable"):
+            configuration = candidates.configurations[row]
+            if configuration.fingerprint not in taken:
+                proposer = candidates.proposer
+                return Proposal(
+                    configuration,
+                    proposer if isinstance(proposer, str) else proposer[row],
+                    self._predicted(candidates, int(row)),
+                )
+        if self.exhaustive:
+            return None
+        return self._anything(rng, taken)
+
+    def _retesting(self) -> bool:
+        """Whether the top K of the simulators are still to be profiled after they were given up."""
+        if self.switched is None:
+            return False
+        measured = int(np.isfinite(self.seen.metrics[self.problem.objectives[0].metric]).sum())
+        return measured - self.switched < self.settings.top_k
+
+    def _liked(self, candidates: Candidates) -> Floats:
+        """The objective as the simulators see it, in logarithms; worse where they see it fail or break a bound, [N]."""
+        known = self._simulated(candidates.configurations, candidates.levels)
+        objective = self.problem.objectives[0]
+        value = known.logarithms[objective.metric] * (1.0 if objective.better(0.0, 1.0) else -1.0)
+        value = value - np.log(np.maximum(known.fits, 1e-6)) if known.fits is not None else value
+        for constraint in self.problem.constraints:
+            seen = known.logarithms.get(constraint.metric)
+            if seen is not None and constraint.maximum is not None and constraint.maximum > 0:
+                value = value + _FIRST * (seen > np.log(constraint.maximum))
+        return value
+
+    def _close(self, levels: Levels) -> NDArray[np.bool_]:
+        """Which are immediate neighbours of the incumbent: one step on one grid, or one other choice, [N].
+
+        What becomes active or inactive thereby follows and does not count.
+        """
+        here = levels_of(self.problem.space, [self._incumbent()])[0]
+        steps = np.zeros(len(levels), dtype=np.int64)
+        for position, parameter in enumerate(self.problem.space.parameters):
+            size = len(parameter.values)
+            table = np.abs(np.arange(size + 1) - here[position])
+            if isinstance(parameter.values[0], bool | str):
+                table = np.minimum(table, 1)
+            table[size] = 0
+            steps += table[levels[:, position]] if here[position] < size else 0
+        close: NDArray[np.bool_] = steps == 1
+        return close
+
+    def pretend(self, configuration: Configuration) -> None:
+        """Take a trial in flight as measured with what is expected of it (the kriging believer of Ginsbourger,
+        Le Riche, Carraro, 2010), so that the next proposal goes elsewhere.
+        """
+        levels = levels_of(self.problem.space, [configuration])
+        known = self._forecast([configuration], levels)
+        metrics = {}
+        for name, model in self.surrogate.metrics.items():
+            mean, _ = model.predict(levels, known)
+            metrics[name] = float(np.exp(mean[0])) if model.logarithmic else float(mean[0])
+        seen = self.seen
+        self.seen = Observations(
+            (*seen.configurations, configuration),
+            np.concatenate([seen.levels, levels]),
+            np.append(seen.ran, True),
+            np.append(seen.accepted, False),
+            {name: np.append(values, metrics.get(name, np.nan)) for name, values in seen.metrics.items()},
+            {name: np.append(values, 0.0) for name, values in seen.variance.items()},
+        )
+        self.known = _joined(self.known, known)
+        self.surrogate = self._learn()
+
+    # Inside
+
+    def _learn(self) -> LearnedSurrogate:
+        return learn(self.problem, self.seen, self.known, noise=self.settings.simulator_noise, settled=self.settled)
+
+    def _forecast(self, configurations: Sequence[Configuration], levels: Levels) -> Forecast:
+        if not self.settings.simulators:
+            return Forecast()
+        return self._believed(self._simulated(configurations, levels))
+
+    def _believed(self, known: Forecast) -> Forecast:
+        """What is left of a forecast after the switch: the memory model, which `learn` corrects by itself."""
+        return known if self.switched is None else Forecast({}, known.fits)
+
+    def _simulated(self, configurations: Sequence[Configuration], levels: Levels) -> Forecast:
+        if self.exhaustive:
+            rows = pool_of(self.problem.space).rows(levels)
+            return pool_forecast(self.problem, self.settings.simulator_noise).take(rows)
+        return forecast(self.problem, configurations, levels, self.settings.simulator_noise)
+
+    def _switch(self) -> int | None:
+        metric = self.problem.objectives[0].metric
+        if not self.settings.fidelity or metric not in self.known.logarithms:
+            return None
+        observed = self.seen.metrics[metric]
+        usable = np.isfinite(observed) & (observed > 0)
+        predicted = np.exp(self.known.logarithms[metric][usable])
+        return switched_at(predicted, observed[usable], self.settings.tau, self.settings.epsilon)
+
+    def _best(self) -> float | None:
+        """What the surrogate expects of the incumbent: a lucky measurement is no better than its neighbours say."""
+        return self._best_of(self.surrogate, self.seen)
+
+    def _best_of(self, surrogate: LearnedSurrogate, seen: Observations) -> float | None:
+        accepted = np.flatnonzero(seen.accepted)
+        if not len(accepted):
+            return None
+        return float(np.min(surrogate.expect(seen.levels[accepted], self.known.take(accepted))))
+
+    def _incumbent(self) -> Configuration:
+        return self._incumbent_of(self.surrogate, self.seen)
+
+    def _incumbent_of(self, surrogate: LearnedSurrogate, seen: Observations) -> Configuration:
+        """The accepted configuration of which the surrogate expects most; the default while there is none."""
+        accepted = np.flatnonzero(seen.accepted)
+        if not len(accepted):
+            return self.problem.space.default()
+        expected = surrogate.expect(seen.levels[accepted], self.known.take(accepted))
+        return seen.configurations[int(accepted[int(np.argmin(expected))])]
+
+    def _candidates(self, rng: np.random.Generator, *, refine: bool) -> Candidates:
+        if self.exhaustive:
+            pool = pool_of(self.problem.space)
+            rows = self._shortlist(rng, refine=refine)
+            known = self._forecast_pool().take(rows)
+            configurations = [pool.configurations[row] for row in rows] if len(rows) < len(pool.levels) else None
+            return Candidates(configurations or pool.configurations, pool.levels[rows], known, "surrogate")
+        return self._searched(rng)
+
+    def _forecast_pool(self) -> Forecast:
+        if not self.settings.simulators:
+            return Forecast()
+        return self._believed(pool_forecast(self.problem, self.settings.simulator_noise))
+
+    def _shortlist(self, rng: np.random.Generator, *, refine: bool) -> Levels:
+        """Rows of the pool to compare. Between two fits the ranking of all at the last fit chooses most of them."""
+        levels = pool_of(self.problem.space).levels
+        models = len(self.surrogate.metrics) + 1
+        most = WORK // (models * max(len(self.seen), 1))
+        if len(levels) <= most:
+            return np.arange(len(levels))
+        count = milestone(self.settled)
+        key = self._key(count)
+        ranking = _RANKINGS.get(key)
+        if ranking is None:
+            surrogate = self._learned(count)
+            best = self._best_of(surrogate, self.seen.first(count))
+            ranking = np.argsort(-worth(surrogate.believe(levels, self._forecast_pool()), best), kind="stable")
+            _RANKINGS.put(key, ranking)
+        near = np.flatnonzero(self._close(levels)) if refine else ranking[:0]
+        drawn = rng.integers(len(levels), size=DRAWS)
+        return np.unique(np.concatenate([ranking[:most], near, drawn]))
+
+    def _key(self, count: int) -> Hashable:
+        """All that the state after the first `count` observations depends on."""
+        problem = self.problem
+        fixed = (problem.space, problem.workload, problem.hardware, problem.objectives, problem.constraints)
+        return (fixed, problem.seed, self.settings, self.switched is not None, self.seen.first(count).identity)
+
+    def _learned(self, count: int) -> LearnedSurrogate:
+        """The surrogate after the first `count` observations."""
+        noise = self.settings.simulator_noise
+        known = self.known.take(np.arange(count))
+        return learn(self.problem, self.seen.first(count), known, noise=noise, settled=count)
+
+    def _searched(self, rng: np.random.Generator) -> Candidates:
+        """The candidates that Algorithm 1 finds on the surrogate, the incumbent's neighbours, and some at random."""
+        space, settings = self.problem.space, self.settings
+        start = self._incumbent()
+        best = self._best()
+        near = neighbours(space, start)
+        around = self._value([start, *near], best)
+        reference = float(np.max(around))
+
+        def evaluate(configurations: Sequence[Configuration]) -> Floats:
+            return _reward(self._value(configurations, best) - reference)
+
+        order, bandit = self._warmed()
+        campaign = Campaign(bandit, Tournament(trees(space, [order], settings.exploration)))
+        self._remember(campaign.tournament, self.seen)
+        run(space, settings, campaign, start, evaluate, settings.iterations, rng)
+        found = {configuration: arm.value for configuration, (_, arm) in campaign.found.items()}
+        for configuration in near:
+            found.setdefault(configuration, "neighbour")
+        for _ in range(DRAWS):
+            found.setdefault(space.sample(rng), "random")
+        configurations = list(found)
+        levels = levels_of(space, configurations)
+        return Candidates(configurations, levels, self._forecast(configurations, levels), list(found.values()))
+
+    def _warmed(self) -> tuple[tuple[str, ...], Bandit]:
+        """Phase 0 of Algorithm 1: the feature order that won the tournament, and what the bandit learned meanwhile.
+
+        It is held anew at each fit, on the surrogate, which costs no profile.
+        """
+        space, settings = self.problem.space, self.settings
+        count = milestone(self.settled)
+        key = self._key(count)
+        held = _WARMED.get(key)
+        if held is None:
+            earlier = self.seen.first(count)
+            surrogate = self._learned(count)
+            best = self._best_of(surrogate, earlier)
+            start = self._incumbent_of(surrogate, earlier)
+            reference = float(self._value([start], best, surrogate)[0])
+            rng = generator(self.problem.seed, count)
+            first = orders(structural(space), settings.tournament_k, rng)
+            campaign = Campaign(
+                Bandit(settings.exploration, settings.decay), Tournament(trees(space, first, settings.exploration))
+            )
+            self._remember(campaign.tournament, earlier)
+
+            def evaluate(configurations: Sequence[Configuration]) -> Floats:
+                return _reward(self._value(configurations, best, surrogate) - reference)
+
+            run(space, settings, campaign, start, evaluate, ROUNDS * len(first), rng)
+            held = (campaign.tournament.order, campaign.bandit)
+            _WARMED.put(key, held)
+        order, bandit = held
+        return order, bandit.weakened(WEAK_PRIOR)
+
+    def _remember(self, tournament: Tournament, seen: Observations) -> None:
+        """Give all trees the rewards of what was measured: 1 for the best, 0 for what can't run or is not accepted."""
+        objective = self.problem.objectives[0]
+        values = seen.metrics[objective.metric] * (1.0 if objective.better(0.0, 1.0) else -1.0)
+        rewards = np.zeros(len(seen))
+        if seen.accepted.any():
+            accepted = values[seen.accepted]
+            spread = float(np.std(accepted)) or 1.0
+            rewards[seen.accepted] = np.exp(-(accepted - accepted.min()) / spread)
+        for configuration, reward in zip(seen.configurations, rewards, strict=True):
+            structure = structure_of(self.problem.space, dict(configuration))
+            for entrant in tournament.entrants:
+                entrant.tree.backpropagate(structure, float(reward))
+
+    def _value(
+        self, configurations: Sequence[Configuration], best: float | None, surrogate: LearnedSurrogate | None = None
+    ) -> Floats:
+        levels = levels_of(self.problem.space, configurations)
+        belief = (surrogate or self.surrogate).believe(levels, self._forecast(configurations, levels))
+        return worth(belief, best)
+
+    def _predicted(self, candidates: Candidates, row: int) -> dict[str, float]:
+        rows = np.array([row])
+        predicted = {}
+        for name, model in self.surrogate.metrics.items():
+            if not model.components[0].process and not model.components[0].simulated:
+                continue
+            mean, _ = model.predict(candidates.levels[rows], candidates.known.take(rows))
+            predicted[name] = float(np.exp(mean[0])) if model.logarithmic else float(mean[0])
+        return predicted
+
+    def _anything(self, rng: np.random.Generator, taken: set[str]) -> Proposal | None:
+        """A configuration that was not measured, however little is expected of it."""
+        for _ in range(DRAWS):
+            drawn = self.problem.space.sample(rng)
+            if drawn.fingerprint not in taken:
+                return Proposal(drawn, "random")
+        rest = (each for each in self.problem.space.enumerate() if each.fingerprint not in taken)
+        found = next(rest, None)
+        return None if found is None else Proposal(found, "random")
+
+
+def _joined(first: Forecast, second: Forecast) -> Forecast:
+    return Forecast(
+        {
+            metric: np.concatenate([values, second.logarithms[metric]])
+            for metric, values in first.logarithms.items()
+            if metric in second.logarithms
+        },
+        None if first.fits is None or second.fits is None else np.concatenate([first.fits, second.fits]),
+    )
+
+
+def _reward(value: Floats) -> Floats:
+    """A reward in [0, 1] from what a profile is worth beyond a reference, [N]."""
+    result: Floats = 1 / (1 + np.exp(-np.clip(value / _SOFTNESS, -50, 50)))
+    return result

@@ -1,0 +1,318 @@
+"""The model that the search runs on: simulators, corrected by what was measured.
+
+Each metric has two models. One describes the measurement itself; the other describes the ratio of measurement to
+simulation, so that a simulator that is off by a factor, or by a factor for each knob, is corrected by few profiles.
+They are mixed by how well each predicts what it was not shown, in the spirit of Eq. 2, but with predictive densities
+in place of R^2 (Yao et al., "Using stacking to average Bayesian predictive distributions", Bayesian Analysis 2018).
+Failures are modelled too: an OOM teaches where not to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from autoscout.search.encoding import geometry_of, levels_of
+from autoscout.search.forecast import Forecast, forecast
+from autoscout.search.gaussian import (
+    Floats,
+    GaussianProcess,
+    Geometry,
+    Hyperparameters,
+    Levels,
+    condition,
+    fit,
+)
+from autoscout.search.observations import Observations
+from autoscout.search.problem import Problem
+from autoscout.simulators.protocol import Prediction
+from autoscout.simulators.uncertainty import normal_cdf
+from autoscout.space.configuration import Configuration
+from autoscout.space.search_space import SearchSpace
+
+FIRST_FIT = 4
+"""Measurements before which hyperparameters stay at their prior."""
+GROWTH = 1.15
+"""The hyperparameters are fitted anew each time the measurements have grown by this factor."""
+MEASURED_SPREAD = (0.5, 1.0)
+SIMULATED_SPREAD = (0.25, 3.0)
+"""Standard deviation expected of the logarithm of a metric, and of its ratio to what simulators say, and how
+many measurements that expectation weighs."""
+LABEL_SPREAD = (0.5, 1.0)
+"""The same for the label of running (1) or not running (-1)."""
+TRUST = 1.0
+"""Natural logarithm of the odds by which simulators are preferred before anything is measured."""
+DOUBT_OF_FIT = 0.3
+"""Standard deviation of the threshold between running and not running, on a scale from -1 to 1."""
+
+
+class Surrogate(Protocol):
+    """Predicts the outcome of a profile; bound to one problem and what is known of it."""
+
+    def predict(self, configurations: Sequence[Configuration]) -> Prediction:
+        """Objective and constraint metrics of N configurations, and the probability that they run."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One model of a metric: a Gaussian process, over the simulators' forecast or over nothing."""
+
+    process: GaussianProcess | None
+    simulated: bool
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class MetricModel:
+    """A metric, in logarithms where it is positive: a mixture of components.
+
+    Attributes:
+        logarithmic: whether predictions are natural logarithms.
+    """
+
+    metric: str
+    logarithmic: bool
+    components: tuple[Component, ...]
+
+    def predict(self, levels: Levels, known: Forecast) -> tuple[Floats, Floats]:
+        """Mean and standard deviation, in logarithms if `logarithmic`; [N] each."""
+        mean, square = np.zeros(len(levels)), np.zeros(len(levels))
+        for component in self.components:
+            if component.process is None:
+                own, std = (
+                    np.zeros(len(levels)),
+                    np.full(len(levels), SIMULATED_SPREAD[0] if component.simulated else 1.0),
+                )
+            else:
+                own, std = component.process.predict(levels)
+            if component.simulated:
+                own = own + known.logarithms[self.metric]
+            mean += component.weight * own
+            square += component.weight * (std**2 + own**2)
+        return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+    def expect(self, levels: Levels, known: Forecast) -> Floats:
+        """The mean of `predict` alone, [N]."""
+        mean = np.zeros(len(levels))
+        for component in self.components:
+            own = np.zeros(len(levels)) if component.process is None else component.process.expect(levels)
+            if component.simulated:
+                own = own + known.logarithms[self.metric]
+            mean += component.weight * own
+        return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """What is expected of N candidates.
+
+    Attributes:
+        mean: of the first objective, to be minimized; a logarithm where the metric is positive, [N].
+        std: its standard deviation, [N].
+        log_feasible: natural logarithm of the probability that it runs and keeps every constraint, [N].
+    """
+
+    mean: Floats
+    std: Floats
+    log_feasible: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedSurrogate:
+    """Simulators corrected by observations. Made by `learn`."""
+
+    problem: Problem
+    noise: float
+    metrics: Mapping[str, MetricModel]
+    running: Component | None
+
+    def believe(self, levels: Levels, known: Forecast) -> Belief:
+        """What to expect of candidates, given [N, P] levels and their forecast."""
+        objective = self.problem.objectives[0]
+        mean, std = self.metrics[objective.metric].predict(levels, known)
+        log_feasible = np.log(np.maximum(self._runs(levels, known), _SMALLEST))
+        for constraint in self.problem.constraints:
+            model = self.metrics[constraint.metric]
+            centre, width = (mean, std) if constraint.metric == objective.metric else model.predict(levels, known)
+            width = np.maximum(width, 0.01 if model.logarithmic else 1e-9)
+            inside = np.ones(len(levels))
+            if constraint.maximum is not None:
+                inside = normal_cdf((_scaled(constraint.maximum, model.logarithmic) - centre) / width)
+            if constraint.minimum is not None:
+                inside = inside - normal_cdf((_scaled(constraint.minimum, model.logarithmic) - centre) / width)
+            log_feasible = log_feasible + np.log(np.maximum(inside, _SMALLEST))
+        return Belief(mean if objective.better(0.0, 1.0) else -mean, std, log_feasible)
+
+    def expect(self, levels: Levels, known: Forecast) -> Floats:
+        """The mean of `believe` alone, [N]."""
+        objective = self.problem.objectives[0]
+        mean = self.metrics[objective.metric].expect(levels, known)
+        return mean if objective.better(0.0, 1.0) else -mean
+
+    def predict(self, configurations: Sequence[Configuration]) -> Prediction:
+        """See `Surrogate.predict`."""
+        levels = levels_of(self.problem.space, configurations)
+        known = forecast(self.problem, configurations, levels, self.noise)
+        means, stds = [], []
+        for model in self.metrics.values():
+            mean, std = model.predict(levels, known)
+            means.append(np.exp(mean) if model.logarithmic else mean)
+            stds.append(means[-1] * np.sqrt(np.expm1(std**2)) if model.logarithmic else std)
+        return Prediction(
+            metrics=tuple(self.metrics),
+            mean=np.stack(means, axis=1),
+            std=np.stack(stds, axis=1),
+            feasible=self._runs(levels, known),
+            peak_memory_gib=np.full(len(levels), np.nan),
+        )
+
+    def _runs(self, levels: Levels, known: Forecast) -> Floats:
+        """Probability of running, [N]."""
+        if self.running is None:
+            return np.ones(len(levels))
+        mean, std = np.zeros(len(levels)), np.full(len(levels), 0.5)
+        if self.running.process is not None:
+            mean, std = self.running.process.predict(levels)
+        if self.running.simulated and known.fits is not None:
+            mean = mean + 2 * known.fits - 1
+            if self.running.process is None:
+                return known.fits
+        result: Floats = normal_cdf(mean / np.sqrt(std**2 + DOUBT_OF_FIT**2))
+        return result
+
+
+_SMALLEST = 1e-6
+
+
+def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float, settled: int) -> LearnedSurrogate:
+    """The surrogate after some observations.
+
+    Args:
+        seen: what was measured, fantasies about trials in flight at the end.
+        known: the forecast of what was measured; empty: simulators are not used.
+        noise: see `forecast`.
+        settled: how many of `seen` are real; only they decide on hyperparameters.
+    """
+    names = dict.fromkeys([problem.objectives[0].metric, *(c.metric for c in problem.constraints)])
+    return LearnedSurrogate(
+        problem,
+        noise,
+        {name: _metric(problem.space, name, seen, known, settled) for name in names},
+        _running(problem.space, seen, known, settled),
+    )
+
+
+def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast, settled: int) -> MetricModel:
+    values = seen.metrics[metric]
+    rows = np.flatnonzero(np.isfinite(values))
+    real = int(np.sum(rows < settled))
+    logarithmic = bool(np.all(values[rows] > 0))
+    target = np.log(values[rows]) if logarithmic else values[rows]
+    extra = seen.variance[metric][rows] * (1.0 if logarithmic else values[rows] ** 2)
+    forecasts = known.logarithms.get(metric) if logarithmic else None
+    components = []
+    if forecasts is not None:
+        components.append((*_component(space, seen.levels[rows], target - forecasts[rows], real, True, extra), True))
+    if forecasts is None or real >= FIRST_FIT:
+        components.append((*_component(space, seen.levels[rows], target, real, False, extra), False))
+    density = np.array([each[1] + TRUST * each[2] for each in components])
+    weights = np.exp(density - density.max())
+    weights = np.where(weights < 0.02, 0.0, weights)
+    weights = weights / weights.sum()
+    return MetricModel(
+        metric,
+        logarithmic,
+        tuple(
+            Component(process, simulated, float(weight))
+            for (process, _, simulated), weight in zip(components, weights, strict=True)
+            if weight > 0
+        ),
+    )
+
+
+def _component(
+    space: SearchSpace, levels: Levels, target: Floats, real: int, simulated: bool, extra: Floats
+) -> tuple[GaussianProcess | None, float]:
+    """A process and the log density of what it was not shown."""
+    if not len(target):
+        return None, 0.0
+    spread, weight = SIMULATED_SPREAD if simulated else MEASURED_SPREAD
+    count = max(milestone(real), 1)
+    hyperparameters = _hyperparameters(space, levels[:count], target[:count], spread, weight)
+    standard_as = _standard(target[: max(real, 1)], spread, weight)
+    process = condition(_geometry(space), hyperparameters, levels, target, standard_as, extra)
+    if count < FIRST_FIT:
+        return process, 0.0
+    return process, _density(space, levels[:count].tobytes(), target[:count].tobytes(), spread, weight)
+
+
+def _running(space: SearchSpace, seen: Observations, known: Forecast, settled: int) -> Component | None:
+    simulated = known.fits is not None
+    if not len(seen) or (seen.ran.all() and not simulated):
+        return Component(None, True, 1.0) if simulated else None
+    labels = np.where(seen.ran, 1.0, -1.0)
+    if known.fits is not None:
+        labels = labels - (2 * known.fits - 1)
+    count = max(milestone(settled), 1)
+    hyperparameters = _hyperparameters(space, seen.levels[:count], labels[:count], *LABEL_SPREAD)
+    centre, scale = _standard(labels[: max(settled, 1)], *LABEL_SPREAD)
+    standard_as = (0.0 if simulated else centre, scale)
+    process = condition(_geometry(space), hyperparameters, seen.levels, labels, standard_as)
+    return Component(process, simulated, 1.0)
+
+
+def milestone(count: int) -> int:
+    """The number of measurements at which hyperparameters were last fitted, at most `count`."""
+    if count < FIRST_FIT:
+        return count
+    reached = FIRST_FIT
+    while (following := max(reached + 1, int(reached * GROWTH))) <= count:
+        reached = following
+    return reached
+
+
+def _hyperparameters(
+    space: SearchSpace, levels: Levels, target: Floats, spread: float, weight: float
+) -> Hyperparameters:
+    if len(target) < FIRST_FIT:
+        return Hyperparameters.prior(len(space.parameters))
+    centre, scale = _standard(target, spread, weight)
+    return _fitted(space, levels.tobytes(), ((target - centre) / scale).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _density(space: SearchSpace, levels: bytes, target: bytes, spread: float, weight: float) -> float:
+    """Log density of measurements, each predicted from all others."""
+    values = np.frombuffer(target, dtype=np.float64)
+    known = np.frombuffer(levels, dtype=np.int64).reshape(len(values), -1)
+    hyperparameters = _hyperparameters(space, known, values, spread, weight)
+    return condition(_geometry(space), hyperparameters, known, values, _standard(values, spread, weight)).left_out()
+
+
+@lru_cache(maxsize=64)
+def _fitted(space: SearchSpace, levels: bytes, standard: bytes) -> Hyperparameters:
+    values = np.frombuffer(standard, dtype=np.float64)
+    return fit(_geometry(space), np.frombuffer(levels, dtype=np.int64).reshape(len(values), -1), values)
+
+
+@lru_cache(maxsize=16)
+def _geometry(space: SearchSpace) -> Geometry:
+    return geometry_of(space)
+
+
+def _standard(values: Floats, spread: float, weight: float) -> tuple[float, float]:
+    """Centre and scale of values: the scale starts from an expectation worth `weight` measurements."""
+    centre = float(values.mean())
+    variance = (weight * spread**2 + float(np.sum((values - centre) ** 2))) / (weight + len(values))
+    return centre, float(np.sqrt(variance))
+
+
+def _scaled(bound: float, logarithmic: bool) -> float:
+    if not logarithmic:
+        return bound
+    return float(np.log(bound)) if bound > 0 else -np.inf

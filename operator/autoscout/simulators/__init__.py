@@ -1,0 +1,1 @@
+"""What a configuration would cost, without running it: analytical models, regressions, their ensemble."""

@@ -1,0 +1,37 @@
+"""The same problem, seed and ledger give the same proposals, in another process and on another day.
+
+Write the expectation anew after a deliberate change: AUTOSCOUT_WRITE_GOLDEN=1 pytest tests/golden/search
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.spaces import BOUNDED, SPACE, entries, outcome
+
+from autoscout.search.autoscout import AutoScout
+from autoscout.search.ledger import Entry, Ledger, Trial
+from autoscout.search.optimizer import generator
+
+EXPECTED = Path(__file__).parent / "expected"
+CASES = {"exhaustive": {}, "searched": {"exhaustive": "off"}}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_search_takes_the_same_steps(name: str) -> None:
+    problem = replace(BOUNDED, settings=CASES[name])
+    ledger = Ledger(entries([SPACE.default()]))
+    steps = []
+    for number in range(1, 16):
+        proposal = AutoScout().suggest(problem, ledger, generator(problem.seed, number), 1)[0]
+        steps.append({"proposer": proposal.proposer, "configuration": dict(proposal.configuration)})
+        trial = Trial(number, proposal.configuration, proposal.proposer)
+        ledger = Ledger((*ledger.entries, Entry(trial, (), outcome(proposal.configuration), number)))
+    path = EXPECTED / f"{name}.json"
+    if os.environ.get("AUTOSCOUT_WRITE_GOLDEN"):
+        path.write_text(json.dumps(steps, indent=1) + "\n")
+    assert steps == json.loads(path.read_text())

@@ -1,0 +1,131 @@
+"""`autoscout plan`: a recommendation without a GPU."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from rich.console import Console
+from tests.unit.simulators.manifests import manifest, parameter, server, trainer
+
+from autoscout.api import convert
+from autoscout.cli import advice
+from autoscout.cli.advice import Adviser
+from autoscout.cli.plan import plan
+from autoscout.cli.predict import simulator_of
+
+
+def run(tmp_path, job, capsys, **more):
+    """(exit code, standard output, standard error)."""
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump(job))
+    code = plan(file, more.get("json_to"), 3, Console(width=1000), Console(stderr=True, width=1000))
+    return code, *capsys.readouterr()
+
+
+def adviser(job):
+    problem = convert.problem(convert.job(job))
+    return Adviser(problem, simulator_of(problem, "job.yaml"))
+
+
+def test_the_text_has_the_recommendation_its_intervals_runners_up_command_and_reasons(tmp_path, capsys):
+    code, out, _ = run(tmp_path, trainer(), capsys)
+    assert code == 0
+    for expected in (
+        "Recommended",
+        "seconds_per_iteration: ",
+        "(90 %: ",
+        "Runners-up",
+        "Launch command",
+        "bench --tp=",
+        "Why",
+    ):
+        assert expected in out
+
+
+def test_the_json_says_the_same(tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    code, _, _ = run(tmp_path, trainer(), capsys, json_to=file)
+    found = json.loads(file.read_text())
+    assert code == 0
+    assert found["recommended"]["configuration"]["zero1"] is True
+    metric = found["recommended"]["metrics"]["seconds_per_iteration"]
+    assert metric["low"] < metric["mean"] < metric["high"]
+    assert len(found["runnersUp"]) == 3
+    assert found["command"] == f"bench --tp={found['recommended']['configuration']['tp']}"
+    assert {each["parameter"] for each in found["importance"]} == {"tp", "dp", "ar", "zero1", "mbs"}
+    assert found["configurations"] == found["predicted"]
+
+
+def test_constraints_are_kept(tmp_path):
+    free = adviser(server()).advise(0).recommended
+    job = server()
+    job["spec"]["constraints"] = [{"metric": "tpot_ms", "max": "12"}]
+    bound = adviser(job).advise(0).recommended
+    assert free.metrics["tpot_ms"][1] > 12 > bound.metrics["tpot_ms"][1]
+    assert bound.feasible > 0.5
+
+
+def test_nothing_that_fits_is_said_so(tmp_path, capsys):
+    job = server()
+    job["spec"]["constraints"] = [{"metric": "tpot_ms", "max": "0.01"}]
+    code, out, _ = run(tmp_path, job, capsys)
+    assert code == 1
+    assert "Nothing is expected to run and keep the constraints" in out
+
+
+def test_a_space_too_large_to_list_is_climbed(monkeypatch):
+    whole = adviser(trainer()).advise(0)
+    monkeypatch.setattr(advice, "LISTED", 20)
+    drawn = adviser(trainer()).advise(0)
+    assert drawn.considered < drawn.size == whole.size
+    assert drawn.recommended.configuration == whole.recommended.configuration
+
+
+def test_a_maximum_is_sought_where_the_goal_is_one():
+    job = trainer()
+    job["spec"]["objectives"] = [{"metric": "tokens_per_second", "goal": "maximize"}]
+    assert adviser(job).advise(0).recommended.configuration == adviser(trainer()).advise(0).recommended.configuration
+
+
+def test_an_influence_is_what_the_best_other_value_costs():
+    found = adviser(trainer()).advise(0)
+    influences = {each.parameter: each for each in found.influences}
+    assert influences["ar"].chosen != influences["ar"].alternative
+    assert sum(each.share for each in found.influences) > 0.3
+    assert all(0 <= each.share <= 1 for each in found.influences)
+
+
+def test_an_objective_that_no_simulator_knows_is_refused(tmp_path, capsys):
+    job = trainer()
+    job["spec"]["objectives"] = [{"metric": "joules", "goal": "minimize"}]
+    code, _, err = run(tmp_path, job, capsys)
+    assert code == 2
+    assert "joules" in err
+
+
+@pytest.mark.slow
+def test_the_whole_megatron_space_on_64_gpus_needs_no_listing():
+    degrees = [1, 2, 4, 8]
+    parameters = [
+        *(parameter(name, degrees, 1) for name in ("tp", "pp", "cp")),
+        parameter("dp", [1, 2, 4, 8, 16, 32, 64], 64),
+        parameter("sp", [False, True], False, activeWhen="tp > 1"),
+        parameter("ar", ["none", "selective", "mlp_only", "full"], "full"),
+        parameter("mbs", degrees, 1, kind="execution"),
+        parameter("vpp", [1, 2, 4], 1, kind="execution", activeWhen="pp > 1"),
+        parameter("zero1", [False, True], True, activeWhen="dp > 1"),
+        parameter("dpo", [False, True], False, activeWhen="dp > 1"),
+        parameter("ddp_bucket", list(range(1, 9)), 4, kind="execution", activeWhen="dp > 1"),
+        parameter("tp_comm", list(range(12, 21)), 16, kind="execution", activeWhen="tp > 1"),
+    ]
+    job = manifest(
+        "large", trainer()["spec"]["workload"], "seconds_per_iteration", parameters, ["tp * pp * cp * dp == 64"]
+    )
+    job["spec"]["hardware"]["pools"][0]["nodes"] = 8
+    found = adviser(job).advise(3)
+    assert found.size > 100_000 > found.considered
+    assert found.recommended.feasible > 0.5
+    chosen = found.recommended.configuration
+    assert chosen["tp"] * chosen["pp"] * chosen["cp"] * chosen["dp"] == 64
