@@ -34,7 +34,7 @@ $(VENV)/.base: pyproject.toml
 
 $(VENV)/.full: $(VENV)/.base pyproject.toml
 	@echo '--- environment for the operator and its development (about 20 s): $(VENV)'
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[operator,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[operator,rivals,dev]'
 	@touch $@
 
 venv: $(VENV)/.full ## set up .venv with all that development needs

@@ -48,7 +48,11 @@ class SearchSpec(Model):
     """How the space is searched."""
 
     algorithm: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z][-a-z0-9]*$")] = Field(
-        "random", description="Name of the algorithm. `random` measures the defaults, then random valid configurations."
+        "autoscout",
+        description=(
+            "Name of the algorithm. Every one measures the defaults first. autoscout is the project's own; random, "
+            "coordinate, cherrypick, udo, metis and, with the extra `rivals`, tpe and smac are there to compare with."
+        ),
     )
     seed: Annotated[Integer, Field(ge=0, le=MAX_EXACT)] = Field(
         0, description="Seed of all randomness: same spec, seed and results, same proposals."

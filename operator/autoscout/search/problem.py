@@ -71,7 +71,7 @@ class Problem:
     space: SearchSpace
     objectives: tuple[Objective, ...]
     constraints: tuple[MetricConstraint, ...] = ()
-    algorithm: str = "random"
+    algorithm: str = "autoscout"
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     workload: Workload | None = None
