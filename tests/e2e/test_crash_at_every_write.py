@@ -12,7 +12,12 @@ from tests.support.kubectl import Kubectl
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import many_profiles
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    # The proxy's connections end where the operator is killed; nobody closes them.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 PROFILES = 2
 STRIKE_SECONDS = 30

@@ -43,6 +43,8 @@ VANISHED = "vanished"
 _SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2)."""
 _FLOCK = "hhqqi"
+_RESET = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Python ignores some signals, a shell others in what it starts in the background; children would inherit both."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -122,7 +124,7 @@ def _supervise(directory: Path, command: list[str], timeout: float, grace: float
             ],
             setpgroup=0,
             setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these, and children inherit that
+            setsigdef=_RESET,
         )
     except OSError as error:
         write_ended(directory, NOT_STARTED, message=f"{command[0]}: {error.strerror}")
