@@ -15,7 +15,7 @@ from rich.console import Console
 from autoscout.api import convert
 from autoscout.api.errors import ApiError
 from autoscout.baselines import ALGORITHMS, algorithm
-from autoscout.cli.documents import documents
+from autoscout.cli.documents import only_document
 from autoscout.cli.table import TableError, missing, read_table, statuses
 from autoscout.report.benchmark import Results, json_text, text
 from autoscout.report.convergence import convergence, reached
@@ -118,15 +118,11 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
 
 def _problem(file: Path) -> Problem:
     try:
-        found = documents(file)
-    except OSError as error:
-        raise BenchError(f"{file}: can't be read: {error.strerror or error}") from error
+        document = only_document(file)
     except ValueError as error:
-        raise BenchError(f"{file}: {error}") from error
-    if len(found) != 1:
-        raise BenchError(f"{file}: holds {len(found)} YAML documents; exactly one TuningJob is needed")
+        raise BenchError(str(error)) from error
     try:
-        return convert.problem(convert.job(_with_command(found[0])))
+        return convert.problem(convert.job(_with_command(document)))
     except ApiError as error:
         raise BenchError(f"{file}: {error}") from error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import yaml
 
 from autoscout.api.crd import definitions
+from autoscout.cli.files import write_all
 
 _HEADER = "# Generated from operator/autoscout/api by `autoscout crds`. Do not edit.\n"
 
@@ -36,21 +36,4 @@ def generate(directory: Path) -> list[Path]:
     Returns:
         The files.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, text in render().items():
-        path = directory / name
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the CustomResourceDefinitions.")
-    parser.add_argument("--output", type=Path, default=Path("crds"), help="directory; default: crds")
-    for path in generate(parser.parse_args().output):
-        print(path)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()
+    return write_all(directory, render())

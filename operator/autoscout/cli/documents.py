@@ -27,6 +27,23 @@ def documents(file: Path) -> list[object]:
         raise ValueError("is nested too deeply") from error
 
 
+def only_document(file: Path) -> object:
+    """The one YAML document of a file.
+
+    Raises:
+        ValueError: it can't be read, is no YAML, or there are none or several; the message names the file.
+    """
+    try:
+        found = documents(file)
+    except OSError as error:
+        raise ValueError(f"{file}: can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    if len(found) != 1:
+        raise ValueError(f"{file}: holds {len(found)} YAML documents; exactly one TuningJob is needed")
+    return found[0]
+
+
 class _Loader(yaml.SafeLoader):
     """No dates, no numbers in base 60, floats as in JSON, no key twice."""
 

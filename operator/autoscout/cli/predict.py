@@ -16,11 +16,12 @@ from rich.console import Console
 from autoscout.api import convert
 from autoscout.api.errors import ApiError
 from autoscout.api.tuning_job import TuningJob
-from autoscout.cli.documents import documents
+from autoscout.cli.cells import value_of
+from autoscout.cli.documents import only_document
 from autoscout.search.problem import Problem
 from autoscout.simulators.protocol import Prediction, Simulator
 from autoscout.simulators.registry import obstacle, simulator_for
-from autoscout.space.parameter import Parameter, SpaceError
+from autoscout.space.parameter import SpaceError
 from autoscout.space.values import Value
 
 OK, REFUSED = 0, 2
@@ -51,15 +52,11 @@ def problem_in(file: Path) -> tuple[TuningJob, Problem]:
         PredictError: it can't be read, or is not in order.
     """
     try:
-        found = documents(file)
-    except OSError as error:
-        raise PredictError(f"{file}: can't be read: {error.strerror or error}") from error
+        document = only_document(file)
     except ValueError as error:
-        raise PredictError(f"{file}: {error}") from error
-    if len(found) != 1:
-        raise PredictError(f"{file}: holds {len(found)} YAML documents; exactly one TuningJob is needed")
+        raise PredictError(str(error)) from error
     try:
-        job = convert.job(found[0])
+        job = convert.job(document)
         return job, convert.problem(job)
     except ApiError as error:
         raise PredictError(f"{file}: {error}") from error
@@ -121,24 +118,6 @@ def _configuration(
         except SpaceError as error:
             raise PredictError(f"{file}: row {number}, column {parameter.name!r}: {error.problem}") from None
     return found
-
-
-def value_of(parameter: Parameter, cell: str) -> Value:
-    """The value on a parameter's grid that a cell means; `1.0` stands for 1, `True` for true.
-
-    Raises:
-        SpaceError: there is none.
-    """
-    kind = type(parameter.values[0])
-    found: object = cell
-    if kind is bool:
-        found = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}.get(cell.lower(), cell)
-    elif kind is not str:
-        try:
-            found = float(cell)
-        except ValueError:
-            found = cell
-    return parameter.values[parameter.index(found)]
 
 
 def _write(

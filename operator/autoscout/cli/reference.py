@@ -10,6 +10,7 @@ from typing import Any
 from autoscout.api.crd import definitions
 from autoscout.api.fields import WORDS
 from autoscout.api.names import API_VERSION
+from autoscout.cli.files import write_all
 from autoscout.telemetry.metrics import JobView, Metrics
 
 Schema = dict[str, Any]
@@ -36,13 +37,7 @@ def generate(directory: Path) -> list[Path]:
     Returns:
         The files.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, text in render().items():
-        path = directory / name
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+    return write_all(directory, render())
 
 
 def render() -> dict[str, str]:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from autoscout.cli.cells import value_of
 from autoscout.search.landscape import Landscape, Row, Status
 from autoscout.search.problem import Problem
 from autoscout.space.parameter import Parameter, SpaceError
@@ -120,26 +121,10 @@ def _row(header: list[str], cells: list[str], problem: Problem, number: int) -> 
 
 
 def _value(parameter: Parameter, cell: str, number: int) -> Value:
-    kind = type(parameter.values[0])
-    found: object = cell
-    if kind is bool:
-        found = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}.get(cell.lower(), cell)
-    elif kind is not str:
-        try:
-            found = float(cell) if kind is float else _whole(cell)
-        except ValueError:
-            found = cell
     try:
-        return parameter.values[parameter.index(found)]
+        return value_of(parameter, cell)
     except SpaceError as error:
         raise TableError(f"row {number}, column {parameter.name!r}: {error.problem}") from None
-
-
-def _whole(cell: str) -> int | float:
-    try:
-        return int(cell)
-    except ValueError:
-        return float(cell)
 
 
 def _metric(column: str, cell: str, number: int) -> float | None:

@@ -34,7 +34,7 @@ def test_a_job_becomes_a_problem():
     assert SPACE.parameters[1].values == (1, 2, 4, 8)
     assert PROBLEM.objectives == (Objective("seconds_per_iteration", Goal.MINIMIZE),)
     assert PROBLEM.constraints == (MetricConstraint("peak_memory_gib", None, 7.5),)
-    assert (PROBLEM.algorithm, PROBLEM.seed, PROBLEM.settings) == ("random", 0, {})
+    assert (PROBLEM.algorithm, PROBLEM.seed, PROBLEM.settings) == ("autoscout", 0, {})
 
 
 def test_a_job_becomes_a_budget():

@@ -25,7 +25,7 @@ def test_a_valid_document_becomes_a_job_with_defaults_and_the_users_spelling():
     assert str(job.spec.budget.max_gpu_hours) == "2.5"
     assert job.spec.budget.max_duration == "1h30m"
     assert job.spec.profile.start_timeout.seconds == 600
-    assert job.spec.search.algorithm == "random"
+    assert job.spec.search.algorithm == "autoscout"
     assert job.spec.hardware.pools[0].nodes == 1
 
 

@@ -87,7 +87,7 @@ def test_a_header_alone_gives_a_header(tmp_path, capsys):
     [
         ("", "is empty"),
         ("tp,dp\n2\n", "row 2: has 1 cells, the header 2"),
-        ("tp\n3\n", "row 2, column 'tp': 3.0 is not one of the values"),
+        ("tp\n3\n", "row 2, column 'tp': 3 is not one of the values"),
         ("ar\nsome\n", "row 2, column 'ar': 'some' is not one of the values"),
     ],
 )
