@@ -24,6 +24,7 @@ PROBLEM = Problem(
     SPACE,
     (Objective("seconds_per_iteration"), Objective("tokens_per_second", Goal.MAXIMIZE)),
     (MetricConstraint("peak_memory_gib", maximum=2.0),),
+    algorithm="random",
     seed=7,
 )
 
