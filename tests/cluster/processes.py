@@ -120,7 +120,17 @@ def start_time(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
+    if fields[0] in {"Z", "X"} and not _threads_left(pid):
+        return None
+    return int(fields[19])
+
+
+def _threads_left(pid: int) -> bool:
+    """Whether threads of a process outlive its first one: until the last is gone it keeps its ports open."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def memory_mebibytes(pid: int) -> int:
