@@ -41,13 +41,15 @@ class Progress(StatusModel):
 
     profiled: Whole = Field(0, description="Profiles that told something: measured and infeasible ones.")
     max_profiles: Whole = Field(0, description="The budget they count against: spec.budget.maxProfiles.")
-    simulated: Whole = Field(0, description="Configurations that were judged by a simulator.")
+    simulated: Whole | None = Field(
+        None, description="Configurations that were judged by a simulator. Left out where nobody counted them."
+    )
     in_flight: Whole = Field(0, description="Profiles that run or wait now.")
     infeasible: Whole = Field(0, description="Configurations that can't run: out of memory, refused, too slow.")
     lost: Whole = Field(0, description="Trials that the infrastructure failed for good.")
     gpu_hours: float = Field(0.0, description="GPU-hours of all ended attempts, start-up and failures included.")
-    fidelity: Literal["simulated", "profiled"] = Field(
-        "profiled", description="What the search works with now: simulated or profiled."
+    fidelity: Literal["simulated", "profiled"] | None = Field(
+        None, description="What the search works with now: simulated or profiled. Left out where it does not say."
     )
 
 

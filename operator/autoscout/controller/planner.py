@@ -77,6 +77,10 @@ class Planner:
             return await loop.run_in_executor(self._pool, function, *arguments)
 
     def _make(self) -> ProcessPoolExecutor:
+        # Several workers with as many BLAS threads each would fight over the cores. The libraries read this when they
+        # are loaded, which is before anything of ours runs in a worker: so it has to be there when a worker starts.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = "1"
         return ProcessPoolExecutor(
             max_workers=self._workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -85,9 +89,6 @@ class Planner:
 
 
 def _settle_in() -> None:
-    # Several workers with as many BLAS threads each would fight over the cores.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -140,12 +140,10 @@ def searching(
         "progress": {
             "profiled": ledger.profiled,
             "maxProfiles": described.max_profiles,
-            "simulated": 0,
             "inFlight": len(observations),
             "infeasible": ledger.infeasible,
             "lost": ledger.lost,
             "gpuHours": round(hours, 6),
-            "fidelity": "profiled",
         },
         "running": [_running(each, job_names) for each in observations[:MOST_RUNNING_SHOWN]],
         "summary": {
@@ -192,8 +190,8 @@ def _paused_seconds(previous: Status, now: float, phase: Phase) -> int:
     """
     total = int(previous.get("suspendedSeconds") or 0)
     pause, since = _pause(previous)
-    same = phase is Phase.SUSPENDED if pause is Phase.SUSPENDED else phase in (Phase.COMPLETE, Phase.FAILED)
-    return total if since is None or same else total + max(0, int(now - since))
+    goes_on = phase is Phase.SUSPENDED if pause is Phase.SUSPENDED else phase in (Phase.COMPLETE, Phase.FAILED)
+    return total if since is None or goes_on else total + max(0, int(now - since))
 
 
 def _pause(previous: Status) -> tuple[Phase | None, float | None]:
