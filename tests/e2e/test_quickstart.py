@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,12 @@ def test_the_quickstart_finds_a_best_configuration(
     assert json.loads(published["result.json"])["best"]["configuration"] == shown["configuration"]
     assert published["command"] == shown["command"]
     assert "<html" in published["report.html"]
+
+    audit = [sys.executable, "-m", "autoscout", "replay", "tj/quickstart", "--check", "--kubeconfig"]
+    audit += [str(kubectl.kubeconfig), "--namespace", str(kubectl.namespace)]
+    replayed = subprocess.run(audit, capture_output=True, text=True, check=False, timeout=120)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert f"{len(trials)} the same, 0 otherwise" in replayed.stdout
 
     requests = operator.metric("autoscout_api_requests_total")
     writes = sum(count for labels, count in requests.items() if any(f'verb="{verb}"' in labels for verb in WRITES))

@@ -131,6 +131,8 @@ def trial_manifest(trial: Trial, *, job: str, uid: str, namespace: str) -> dict[
             "fidelity": Fidelity.PROFILED.value,
             "proposer": trial.proposer,
             "predicted": {metric: repr(float(value)) for metric, value in _finite(trial.predicted).items()},
+            "reason": trial.reason[:MAX_MESSAGE],
+            **({} if trial.decided_after is None else {"decidedAfter": trial.decided_after}),
             "engineVersion": __version__,
         },
     }
@@ -210,6 +212,8 @@ def entry(document: object, space: SearchSpace) -> Entry:
             configuration=configuration,
             proposer=spec.proposer,
             predicted={metric: value.number for metric, value in spec.predicted.items()},
+            reason=spec.reason,
+            decided_after=spec.decided_after,
         ),
         attempts=tuple(_attempt(each) for each in loaded.status.attempts),
         outcome=_outcome(loaded),

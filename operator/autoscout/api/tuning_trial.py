@@ -36,6 +36,10 @@ class TuningTrialSpec(Model):
     predicted: dict[str, Quantity] = Field(
         {}, max_length=256, description="What a simulator predicted, by metric; empty without a simulator."
     )
+    reason: Message = Field("", description="Why it was proposed, in words.")
+    decided_after: Whole | None = Field(
+        None, description="How many outcomes were committed when it was decided; autoscout replay decides it again."
+    )
     engine_version: Annotated[str, Field(max_length=64)] = Field("", description="Version of AutoScout that decided.")
 
 

@@ -91,6 +91,8 @@ def trial_line(trial: Trial, elapsed: float) -> dict[str, Any]:
             "configuration": dict(trial.configuration),
             "proposer": trial.proposer,
             "predicted": dict(trial.predicted),
+            "reason": trial.reason,
+            "decidedAfter": trial.decided_after,
         },
         "elapsed": round(elapsed, 3),
     }
@@ -152,7 +154,17 @@ def _new(line: Mapping[str, Any], entries: Mapping[int, Entry]) -> Entry:
     configuration = Configuration(tuple(line["configuration"].items()))
     if configuration.fingerprint != line["fingerprint"]:
         raise LineError(f"trial {line['number']} was changed: its configuration does not match its fingerprint")
-    return Entry(Trial(line["number"], configuration, line["proposer"], line["predicted"]))
+    return Entry(
+        Trial(
+            line["number"],
+            configuration,
+            line["proposer"],
+            line["predicted"],
+            # Ledgers of earlier versions don't hold these.
+            line.get("reason", ""),
+            line.get("decidedAfter"),
+        )
+    )
 
 
 def _changed(line: Mapping[str, Any], entries: Mapping[int, Entry]) -> Entry:

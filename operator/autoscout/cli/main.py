@@ -147,6 +147,54 @@ def report(
 
 
 @app.command()
+def replay(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="tj/NAME on the cluster; or the directory of autoscout tune; or a file with a TuningJob and its "
+            "TuningTrials.",
+            metavar="SOURCE",
+            show_default=False,
+        ),
+    ],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Of tj/NAME. Default: the context's.", show_default=False)
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Decide each trial once more from what was known then, and compare.")
+    ] = False,
+    json_to: Annotated[
+        Path | None, typer.Option("--json", help="Write it as JSON; - is the standard output.", show_default=False)
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Kubeconfig file.", show_default=False)] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default=False)] = None,
+) -> None:
+    """Fold a ledger and print every decision with its reason: the audit of a search.
+
+    For each trial: who proposed it and why, what was predicted, the incumbent
+    at that time (* marks the parameters that differ from it), the outcome.
+
+    \b
+    Examples:
+      autoscout replay tj/quickstart -n team-a
+      autoscout replay autoscout-runs/quickstart --check
+      kubectl get tj/quickstart tt -l autoscout.io/tuning-job=quickstart -o yaml > search.yaml
+      autoscout replay search.yaml --json decisions.json
+
+    \b
+    Exit codes:
+      0  done
+      1  with --check: a decision would be taken otherwise by this version
+      2  there is nothing to replay
+    """
+    from autoscout.cli.replay import Options, run
+
+    errors = Console(stderr=True)
+    options = Options(source, namespace, kubeconfig, context, check, json_to)
+    raise typer.Exit(run(options, errors if json_to == STDOUT else Console(), errors))
+
+
+@app.command()
 def validate(
     files: Annotated[
         list[Path], typer.Argument(help="YAML files with TuningJobs.", metavar="FILE...", show_default=False)

@@ -27,12 +27,17 @@ class Trial:
         configuration: what is measured.
         proposer: who proposed it: `default`, `random`, `sparse`, `dense`, ...
         predicted: metric to predicted value, where a simulator had one.
+        reason: why it was proposed, for people.
+        decided_after: how many outcomes had a position when it was decided (`next_position`), so that the decision
+            can be replayed; None in a ledger of an earlier version.
     """
 
     number: int
     configuration: Configuration
     proposer: str
     predicted: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    decided_after: int | None = None
 
 
 @dataclass(frozen=True)

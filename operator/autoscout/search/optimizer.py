@@ -15,11 +15,12 @@ from autoscout.space.configuration import Configuration
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration worth a real measurement, and who says so."""
+    """A configuration worth a real measurement, who says so, and why (for people)."""
 
     configuration: Configuration
     proposer: str
     predicted: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
 
 
 class Optimizer(Protocol):

@@ -15,6 +15,7 @@ LOST_IN_A_ROW = 3
 """After so many trials lost one after another the search fails: the infrastructure needs a person, not more GPUs."""
 
 
+DEFAULT_REASON = "the defaults are measured first: the base of every speed-up"
 PROFILING = "Profiling"
 """Reason of the verdict of a search that goes on."""
 MAX_DURATION, MAX_GPU_HOURS, TRIALS_LOST = "MaxDuration", "MaxGpuHours", "TrialsLost"
@@ -101,7 +102,7 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
         situation.budget.parallelism - len(ledger.pending),
         situation.budget.max_profiles - ledger.profiled - len(ledger.pending),
     )
-    append = _propose(problem, ledger, optimizer, room) if room > 0 else ()
+    append = propose(problem, ledger, optimizer, room) if room > 0 else ()
     if not append and not ledger.pending:
         return _stop(problem, ledger, situation, _finished(ledger, situation.budget))
 
@@ -117,23 +118,32 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
     )
 
 
-def _propose(problem: Problem, ledger: Ledger, optimizer: Optimizer, count: int) -> tuple[Trial, ...]:
-    number = ledger.next_number
-    trials: list[Trial] = []
+def propose(problem: Problem, ledger: Ledger, optimizer: Optimizer, count: int) -> tuple[Trial, ...]:
+    """The next trials, at most `count`: what `plan` appends.
+
+    Each is decided by itself, from the ledger and those before it in flight. So it does not matter whether a crash or a
+    change of the parallelism came between two of them, and `autoscout.search.replay` can decide any of them again.
+    """
+    after = ledger.next_position
+    history, trials = ledger, list[Trial]()
+    while len(trials) < count:
+        trial = _next(problem, history, optimizer, after)
+        if trial is None:
+            break
+        trials.append(trial)
+        history = Ledger((*history.entries, Entry(trial)))
+    return tuple(trials)
+
+
+def _next(problem: Problem, history: Ledger, optimizer: Optimizer, after: int) -> Trial | None:
+    number = history.next_number
     if number == 0:
         # The expert default comes first, so that every speed-up has its base.
-        trials.append(Trial(0, problem.space.default(), "default"))
-    missing = count - len(trials)
-    if missing > 0:
-        known = set(ledger.fingerprints) | {trial.configuration.fingerprint for trial in trials}
-        history = Ledger((*ledger.entries, *(Entry(trial) for trial in trials)))
-        rng = generator(problem.seed, number + len(trials))
-        for proposal in optimizer.suggest(problem, history, rng, missing)[:missing]:
-            if proposal.configuration.fingerprint in known:
-                continue
-            known.add(proposal.configuration.fingerprint)
-            trials.append(Trial(number + len(trials), proposal.configuration, proposal.proposer, proposal.predicted))
-    return tuple(trials)
+        return Trial(0, problem.space.default(), "default", reason=DEFAULT_REASON, decided_after=after)
+    for proposal in optimizer.suggest(problem, history, generator(problem.seed, number), 1):
+        if proposal.configuration.fingerprint not in history.fingerprints:
+            return Trial(number, proposal.configuration, proposal.proposer, proposal.predicted, proposal.reason, after)
+    return None
 
 
 def _lost_in_a_row(ledger: Ledger) -> Verdict | None:

@@ -26,7 +26,8 @@ def manifest(entry: Entry, **options) -> dict[str, object]:
 
 def trial(**values) -> Trial:
     assignment = {"tile": 16, "threads": 4, "layout": "row", "prefetch": True} | values
-    return Trial(7, SPACE.canonical(assignment), "random", {"seconds_per_iteration": 0.1 + 0.2})
+    predicted = {"seconds_per_iteration": 0.1 + 0.2}
+    return Trial(7, SPACE.canonical(assignment), "random", predicted, "drawn uniformly", 5)
 
 
 def test_a_job_becomes_a_problem():
@@ -73,6 +74,8 @@ def test_the_trial_is_owned_labelled_and_named_after_its_job():
         "fidelity": "profiled",
         "proposer": "random",
         "predicted": {"seconds_per_iteration": "0.30000000000000004"},
+        "reason": "drawn uniformly",
+        "decidedAfter": 5,
         "engineVersion": __version__,
     }
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from autoscout import __version__
 from autoscout.cli.main import app
+from autoscout.space.configuration import Configuration
 
 BENCH = dedent("""\
     from autoscout_profiler.reporter import Reporter
@@ -198,3 +200,39 @@ def test_the_operator_without_its_extra_says_how_to_get_it() -> None:
 
 def test_the_operator_shows_its_own_help() -> None:
     assert "--lease-namespace" in autoscout("operator", "--help").stdout
+
+
+def test_replay_tells_every_decision_of_a_local_search() -> None:
+    assert autoscout("tune", "job.yaml", "--quiet").exit_code == 0
+    done = autoscout("replay", "autoscout-runs/example", "--check")
+    assert done.exit_code == 0, done.output
+    assert "trial 0 by default: the defaults are measured first: the base of every speed-up" in done.output
+    assert "outcome        infeasible" in done.output
+    assert "example: 4 decisions, 4 decided again: 4 the same, 0 otherwise" in done.output
+
+
+def test_replay_reads_what_kubectl_writes() -> None:
+    job = yaml.safe_load(Path("job.yaml").read_text())
+    trial = {
+        "apiVersion": "autoscout.io/v1alpha1",
+        "kind": "TuningTrial",
+        "metadata": {"name": "example-0"},
+        "spec": {"number": 0, "configuration": {"n": 1}, "fingerprint": Configuration((("n", 1),)).fingerprint},
+        "status": {"phase": "Measured", "position": 0, "metrics": {"seconds": 1.0}},
+    }
+    Path("list.yaml").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [job, trial]}))
+    done = autoscout("replay", "list.yaml", "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)[0]["metrics"] == {"seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "give the directory of autoscout tune"), ("kind: Other", "holds 0 TuningJobs; exactly one is needed")],
+)
+def test_replay_says_what_it_needs(content: str | None, words: str) -> None:
+    if content is not None:
+        Path("other.yaml").write_text(content)
+    done = autoscout("replay", "other.yaml")
+    assert done.exit_code == 2
+    assert words in done.stderr

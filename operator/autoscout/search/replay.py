@@ -1,0 +1,76 @@
+"""Every decision of a ledger once more, in the order in which it was taken: the audit of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from autoscout.search.incumbent import incumbent
+from autoscout.search.ledger import Entry, Ledger, Trial
+from autoscout.search.optimizer import Optimizer
+from autoscout.search.plan import propose
+from autoscout.search.problem import Problem
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One trial: why it was measured, and what it changed.
+
+    Attributes:
+        entry: the trial with its outcome.
+        before: the incumbent that was known when it was decided; None: nothing feasible was.
+        improved: whether its outcome became the incumbent when it was committed.
+        again: what the optimizer decides today from the same ledger; None: it would propose nothing, or the ledger
+            does not say what was known then, or nobody asked.
+        agrees: whether that is the same configuration; None: not compared.
+    """
+
+    entry: Entry
+    before: Entry | None
+    improved: bool
+    again: Trial | None = None
+    agrees: bool | None = None
+
+
+def replay(problem: Problem, ledger: Ledger, optimizer: Optimizer | None = None) -> Iterator[Decision]:
+    """The decisions, by number.
+
+    Args:
+        optimizer: decides each once more, from what was known then; None: the ledger is only read.
+    """
+    improving = _improvements(problem, ledger)
+    for entry in sorted(ledger.entries, key=lambda entry: entry.trial.number):
+        trial = entry.trial
+        history = known_at(ledger, trial)
+        again, agrees = None, None
+        if optimizer is not None and trial.decided_after is not None:
+            again = next(iter(propose(problem, history, optimizer, 1)), None)
+            agrees = again is not None and again.configuration == trial.configuration
+        yield Decision(entry, incumbent(problem, history), trial.number in improving, again, agrees)
+
+
+def known_at(ledger: Ledger, trial: Trial) -> Ledger:
+    """The ledger as it was when a trial was decided: the trials before it, with the outcomes committed by then.
+
+    A ledger that does not say how many there were is taken to have waited for every trial before it.
+    """
+    earlier = [entry for entry in ledger.entries if entry.trial.number < trial.number]
+    known = trial.decided_after
+    return Ledger(
+        tuple(
+            entry
+            if known is None or (entry.position is not None and entry.position < known)
+            else replace(entry, attempts=(), outcome=None, position=None)
+            for entry in earlier
+        )
+    )
+
+
+def _improvements(problem: Problem, ledger: Ledger) -> frozenset[int]:
+    """Numbers of the trials whose outcome made them the incumbent."""
+    found: set[int] = set()
+    for count in range(1, len(ledger.settled) + 1):
+        best = incumbent(problem, Ledger(ledger.settled[:count]))
+        if best is ledger.settled[count - 1]:
+            found.add(best.trial.number)
+    return frozenset(found)
