@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from tests.support.kubectl import Kubectl
@@ -16,6 +19,13 @@ pytestmark = pytest.mark.cluster
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "docs/examples/quickstart.yaml"
 WRITES = ("create", "update", "patch", "delete")
+
+
+def pessimistic(trial: dict[str, Any]) -> float:
+    """Its value and one standard error of its samples: what a lucky measurement can't hide."""
+    samples = trial["status"]["samples"]["milliseconds_per_call"]
+    value: float = trial["status"]["metrics"]["milliseconds_per_call"]
+    return value * (1 + stdev(samples) / fmean(samples) / sqrt(len(samples)))
 
 
 def test_the_quickstart_finds_a_best_configuration(
@@ -39,7 +49,7 @@ def test_the_quickstart_finds_a_best_configuration(
     assert len({trial["spec"]["fingerprint"] for trial in trials}) == len(trials), "nothing is measured twice"
 
     accepted = [t for t in trials if t["status"]["metrics"]["peak_memory_mib"] <= 64]
-    best = min(accepted, key=lambda trial: trial["status"]["metrics"]["milliseconds_per_call"])
+    best = min(accepted, key=pessimistic)
     shown = job["status"]["best"]
     assert shown["trial"] == best["spec"]["number"]
     assert shown["configuration"] == best["spec"]["configuration"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from statistics import fmean, median, stdev
 
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Measured
@@ -18,17 +21,59 @@ def feasible_metrics(problem: Problem, entry: Entry) -> Mapping[str, float] | No
     return metrics if reported and all(c.holds(metrics) for c in problem.constraints) else None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A feasible measurement, as the choice of the incumbent sees it.
+
+    Attributes:
+        value: of the first objective.
+        samples: how many there are behind it, at least 1.
+        spread: standard deviation of the samples, relative to their mean; None: fewer than two.
+    """
+
+    entry: Entry
+    value: float
+    samples: int
+    spread: float | None
+
+
 def incumbent(problem: Problem, ledger: Ledger) -> Entry | None:
-    """The entry that is best by the first objective among the feasible ones; the earlier one of equals."""
-    objective = problem.objectives[0]
-    best: tuple[float, Entry] | None = None
+    """The feasible entry that is best by the first objective, noise considered; the earlier one of equals.
+
+    Each value is made worse by one standard error of its samples before they are compared, so that a measurement which
+    was merely lucky does not win: repeated samples decide. One that has a single sample is as uncertain as the samples
+    of the others make it; where none has several, the plain values are compared.
+    """
+    return best_of(problem, judged(problem, ledger))
+
+
+def judged(problem: Problem, ledger: Ledger) -> tuple[Judged, ...]:
+    """The feasible measurements, in the order of commitment."""
+    metric = problem.objectives[0].metric
+    found = []
     for entry in ledger.settled:
         metrics = feasible_metrics(problem, entry)
-        if metrics is None:
+        if metrics is None or not isinstance(entry.outcome, Measured):
             continue
-        value = metrics[objective.metric]
-        if best is None or objective.better(value, best[0]):
-            best = (value, entry)
+        samples = entry.outcome.samples.get(metric, ())
+        mean = fmean(samples) if len(samples) > 1 else 0.0
+        spread = stdev(samples) / abs(mean) if mean and isfinite(mean) else None
+        found.append(Judged(entry, metrics[metric], max(1, len(samples)), spread))
+    return tuple(found)
+
+
+def best_of(problem: Problem, entries: Sequence[Judged]) -> Entry | None:
+    """The best of some measurements; see `incumbent`."""
+    objective = problem.objectives[0]
+    spreads = [each.spread for each in entries if each.spread is not None]
+    usual = median(spreads) if spreads else 0.0
+    worse = 1.0 if objective.better(0.0, 1.0) else -1.0
+    best: tuple[float, Entry] | None = None
+    for each in entries:
+        spread = usual if each.spread is None else each.spread
+        bound = each.value + worse * abs(each.value) * spread / sqrt(each.samples)
+        if best is None or objective.better(bound, best[0]):
+            best = (bound, each.entry)
     return best[1] if best else None
 
 

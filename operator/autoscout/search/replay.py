@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from autoscout.search.incumbent import incumbent
+from autoscout.search.incumbent import best_of, incumbent, judged
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.optimizer import Optimizer
 from autoscout.search.plan import propose
@@ -69,8 +69,8 @@ def known_at(ledger: Ledger, trial: Trial) -> Ledger:
 def _improvements(problem: Problem, ledger: Ledger) -> frozenset[int]:
     """Numbers of the trials whose outcome made them the incumbent."""
     found: set[int] = set()
-    for count in range(1, len(ledger.settled) + 1):
-        best = incumbent(problem, Ledger(ledger.settled[:count]))
-        if best is ledger.settled[count - 1]:
-            found.add(best.trial.number)
+    measured = judged(problem, ledger)
+    for count, each in enumerate(measured, 1):
+        if best_of(problem, measured[:count]) is each.entry:
+            found.add(each.entry.trial.number)
     return frozenset(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 
 from autoscout.search.incumbent import incumbent, speedup
@@ -50,6 +52,31 @@ def test_of_equals_the_earlier_one_stays() -> None:
     found = incumbent(problem(), ledger(value(1), value(1)))
     assert found is not None
     assert found.trial.number == 0
+
+
+def sampled(*samples: float) -> Measured:
+    return Measured({"value": median(samples)}, {"value": samples})
+
+
+@pytest.mark.parametrize("goal", list(Goal))
+def test_a_lucky_measurement_does_not_become_the_incumbent(goal: Goal) -> None:
+    sign = 1 if goal is Goal.MINIMIZE else -1
+    steady = sampled(*(100 - sign * noise for noise in (0.1, 0.0, -0.1, 0.0)))
+    lucky = sampled(*(100 - sign * noise for noise in (30.0, 1.0, 1.0, -20.0)))
+    found = incumbent(problem(goal), ledger(steady, lucky))
+    assert found is not None
+    assert found.outcome is steady
+
+
+def test_a_single_sample_is_as_uncertain_as_those_of_the_others() -> None:
+    steady, other, single = sampled(9.9, 10.0, 10.1, 10.0), sampled(18.0, 20.0, 22.0, 20.0), value(9.9)
+    # A typical sample is off by 5 %: 9.9 from one of them is no better than 10 from four that agree.
+    found = incumbent(problem(), ledger(steady, other, single))
+    assert found is not None
+    assert found.outcome is steady
+    clear = incumbent(problem(), ledger(steady, other, value(8.0)))
+    assert clear is not None
+    assert clear.trial.number == 2
 
 
 @pytest.mark.parametrize(("goal", "ratio"), [(Goal.MINIMIZE, 4.0), (Goal.MAXIMIZE, 2.0)])
