@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self, TextIO
 
 from autoscout_profiler.frames import (
@@ -31,6 +33,8 @@ TERMINATION_VARIABLE = "AUTOSCOUT_TERMINATION_PATH"
 DEFAULT_TERMINATION_PATH = "/dev/termination-log"
 
 _SECONDS_BETWEEN_PROGRESS_FRAMES = 0.2
+_FEWEST_SAMPLES = 3
+"""Of a measurement that is stopped before its end."""
 
 
 class Reporter:
@@ -123,17 +127,31 @@ class Reporter:
     def measure(
         self, function: Callable[[], object], *, warmup: int, iterations: int, metric: str = "seconds_per_iteration"
     ) -> list[float]:
-        """As the function `measure`, with progress frames on the way that show the median so far as `metric`."""
-        last = -_SECONDS_BETWEEN_PROGRESS_FRAMES
+        """As the function `measure`, with progress frames on the way that show the median so far as `metric`.
 
-        def show(done: int, total: int, samples: Sequence[float]) -> None:
-            nonlocal last
+        A SIGTERM ends it with the samples so far, if there are at least three: then report them as usual.
+        """
+        last = -_SECONDS_BETWEEN_PROGRESS_FRAMES
+        known: Sequence[float] = ()
+        asked = False
+
+        def show(done: int, total: int, samples: Sequence[float]) -> bool:
+            nonlocal last, known
+            known = samples
             now = time.monotonic()
             if now - last >= _SECONDS_BETWEEN_PROGRESS_FRAMES:
                 last = now
                 self.progress(done, total, **({metric: median(samples)} if samples else {}))
+            return asked
 
-        return measure(function, warmup=warmup, iterations=iterations, observer=show)
+        def answer(_number: int, _frame: FrameType | None) -> None:
+            nonlocal asked
+            if len(known) < _FEWEST_SAMPLES:
+                sys.exit(128 + signal.SIGTERM)
+            asked = True
+
+        with _on_sigterm(answer):
+            return measure(function, warmup=warmup, iterations=iterations, observer=show)
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +193,7 @@ def measure(
     *,
     warmup: int,
     iterations: int,
-    observer: Callable[[int, int, Sequence[float]], None] | None = None,
+    observer: Callable[[int, int, Sequence[float]], bool | None] | None = None,
 ) -> list[float]:
     """Time a function.
 
@@ -183,11 +201,11 @@ def measure(
         function: one iteration; it returns when its work is done (synchronise the GPU in it).
         warmup: calls before the first that counts.
         iterations: calls that count, at least 1.
-        observer: called outside the timed part with (calls done, all calls, samples so far).
+        observer: called outside the timed part with (calls done, all calls, samples so far); True ends it here.
 
     Returns:
-        Seconds of each of the `iterations` calls. Their median is the value to report: one slow call, by another
-        process on the machine, does not move it.
+        Seconds of each of the `iterations` calls, or of those before the observer ended it. Their median is the value
+        to report: one slow call, by another process on the machine, does not move it.
 
     Raises:
         ValueError: `iterations` is less than 1.
@@ -196,8 +214,8 @@ def measure(
         raise ValueError("iterations: at least 1")
     samples: list[float] = []
     for done in range(warmup + iterations):
-        if observer is not None:
-            observer(done, warmup + iterations, samples)
+        if observer is not None and observer(done, warmup + iterations, samples):
+            return samples
         begin = time.perf_counter()
         function()
         end = time.perf_counter()
@@ -206,6 +224,19 @@ def measure(
     if observer is not None:
         observer(warmup + iterations, warmup + iterations, samples)
     return samples
+
+
+@contextmanager
+def _on_sigterm(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle SIGTERM meanwhile, in the main thread of a program that does not do it itself."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _termination_path(environment: Mapping[str, str]) -> Path | None:

@@ -6,7 +6,7 @@ import codecs
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from autoscout_profiler.frames import (
@@ -23,6 +23,7 @@ from autoscout_profiler.frames import (
 
 _LINE_END = re.compile(r"[\r\n]")
 _DIGEST = re.compile(r" ([0-9a-f]{16})")
+_REPORTS_KEPT = 1000
 _TAIL_LINES = 20
 _TAIL_LINE_LENGTH = 400
 
@@ -60,12 +61,14 @@ class Scanner:
 
     Attributes:
         progress: the last progress frame.
+        reports: the metrics of the last progress frames that had any, oldest first.
         last_word: the last result or error frame: what the attempt has to say about itself.
         ignored: how many would-be frames were ignored, by cause.
     """
 
     def __init__(self, trial: str, attempt: int) -> None:
         self.progress: Frame | None = None
+        self.reports: deque[Mapping[str, float]] = deque(maxlen=_REPORTS_KEPT)
         self.last_word: Frame | None = None
         self.ignored: Counter[Ignored] = Counter()
         self._trial = trial
@@ -142,8 +145,9 @@ class Scanner:
                 continue
             self._sequence = frame.sequence
             match frame.body:
-                case Progress():
+                case Progress(metrics=metrics):
                     self.progress = frame
+                    self.reports.extend([metrics] if metrics else [])
                 case Result() | Error():
                     self.last_word = frame
             yield frame

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.site import StartSite, job, states
+from tests.contract.site import Site, StartSite, job, states
 
-from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Running
+from autoscout.executors.protocol import AttemptId, Ended, Executor, ExecutorError, Running
 from autoscout.search.outcome import Infeasible, Lost, Measured
 
 RESULT = "result=seconds:0.5,0.4,0.6"
@@ -130,6 +130,47 @@ async def test_a_result_outweighs_a_cancellation(start: StartSite):
     await site.until(executor, lambda state: isinstance(state, Running) and bool(state.progress))
     await executor.cancel(AttemptId(0, 0))
     assert (await site.ended(executor)).result == MEASURED
+
+
+REPORTS = ("report=seconds:9", "report=seconds:8", "report=seconds:7")
+
+
+async def reporting(site: Site, executor: Executor) -> None:
+    await executor.ensure(site.trial(0), 0)
+    state = await site.until(executor, lambda state: isinstance(state, Running) and len(state.reports) == 3)
+    assert isinstance(state, Running)
+    assert state.reports == ({"seconds": 9.0}, {"seconds": 8.0}, {"seconds": 7.0})
+
+
+async def test_what_is_stopped_early_answers_with_its_result(start: StartSite):
+    site = await start(job(*REPORTS, "last-word=seconds:6", "progress=4/9", "wait"))
+    executor = await site.executor()
+    await reporting(site, executor)
+    await executor.stop_early(AttemptId(0, 0))
+    await executor.stop_early(AttemptId(0, 0))
+    ended = await site.ended(executor)
+    assert (ended.result, ended.stopped_early) == (Measured({"seconds": 6.0}, {}), True)
+    assert await states(await site.executor()) == {AttemptId(0, 0): ended}, "nobody has to remember that it was stopped"
+
+
+async def test_what_is_stopped_early_without_an_answer_is_measured_by_its_reports(start: StartSite):
+    site = await start(job(*REPORTS, "wait"))
+    executor = await site.executor()
+    await reporting(site, executor)
+    await executor.stop_early(AttemptId(0, 0))
+    ended = await site.ended(executor)
+    assert ended.result == Measured({"seconds": 8.0}, {"seconds": (9.0, 8.0, 7.0)})
+    assert ended.stopped_early
+
+
+async def test_what_has_ended_can_not_be_stopped_early_any_more(start: StartSite):
+    site = await start(job(RESULT))
+    executor = await site.executor()
+    ended = await site.run(executor)
+    await executor.stop_early(AttemptId(0, 0))
+    await executor.stop_early(AttemptId(7, 0))
+    assert not ended.stopped_early
+    assert await states(executor) == {AttemptId(0, 0): ended}
 
 
 async def test_to_cancel_or_release_what_is_not_there_does_nothing(start: StartSite):

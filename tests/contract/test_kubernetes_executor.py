@@ -98,7 +98,7 @@ async def test_a_container_killed_for_memory_is_infeasible(start: Any) -> None:
     site = await start(changed(job("allocate=512", "wait"), template=limit))
     ended = await site.run(await site.executor())
     assert isinstance(ended.result, Infeasible)
-    assert ended.result.reason == "OutOfMemory"
+    assert ended.result.reason == "HostOutOfMemory"
 
 
 async def test_a_program_that_is_not_there_is_infeasible(start: Any) -> None:

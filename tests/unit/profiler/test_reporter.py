@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import signal
 
 import pytest
 
@@ -166,3 +168,32 @@ def test_a_measurement_shows_its_progress_but_not_at_every_iteration(desk: Desk)
     frames = desk.frames()
     assert frames[0].body == Progress(0, 2001)
     assert len(frames) < 50
+
+
+def test_a_measurement_that_is_asked_to_end_returns_what_it_has(desk: Desk):
+    calls = []
+
+    def step() -> None:
+        calls.append(None)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    samples = desk.reporter.measure(step, warmup=1, iterations=100)
+    assert len(samples) == 4
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "afterwards the signal is the program's again"
+
+
+def test_one_that_has_too_little_ends_at_once_as_any_program_does(desk: Desk):
+    with pytest.raises(SystemExit) as ended:
+        desk.reporter.measure(lambda: os.kill(os.getpid(), signal.SIGTERM), warmup=1, iterations=100)
+    assert ended.value.code == 143
+
+
+def test_a_program_that_handles_the_signal_itself_goes_on_doing_so(desk: Desk):
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        samples = desk.reporter.measure(lambda: os.kill(os.getpid(), signal.SIGTERM), warmup=0, iterations=5)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (len(samples), len(heard)) == (5, 5)

@@ -175,3 +175,10 @@ def test_a_hostile_log_takes_linear_time_and_bounded_memory():
     scanner.close()
     assert time.process_time() - began < 5
     assert scanner.ignored[Ignored.TORN] > 30_000
+
+
+def test_what_progress_frames_report_is_kept_in_order() -> None:
+    values = [{"seconds": 3.0}, {}, {"seconds": 2.0, "loss": 1.0}]
+    frames = [Frame("job-3", 1, number, Progress(number, 9, metrics)) for number, metrics in enumerate(values)]
+    _, scanner = scan("".join(encode(frame) + "\n" for frame in frames))
+    assert list(scanner.reports) == [values[0], values[2]]

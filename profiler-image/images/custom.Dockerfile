@@ -1,6 +1,7 @@
 # The image for profiles of framework `custom`: Python with autoscout_profiler and its sample workloads.
 #
-#   docker build --build-arg BASE_IMAGE=python:3.12-slim@sha256:<digest> --tag <registry>/autoscout-profiler:0.1.0 profiler-image
+#   docker build --file profiler-image/images/custom.Dockerfile --tag <registry>/autoscout-profiler:0.1.0 \
+#     --build-arg BASE_IMAGE=docker.io/library/python:3.12-slim@sha256:<digest> profiler-image
 #
 # BASE_IMAGE has no default: pin what you checked, by digest. Any image with python3 >= 3.11 and pip will do.
 ARG BASE_IMAGE
