@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from autoscout import __version__
+from autoscout.api import subject
 from autoscout.api.errors import ApiError, FieldError
 from autoscout.api.fields import MAX_MESSAGE, MAX_REASON
 from autoscout.api.names import API_VERSION, owner_reference, trial_labels, trial_name
@@ -19,13 +19,10 @@ from autoscout.api.tuning_trial import MAX_SAMPLES, AttemptStatus, TuningTrial
 from autoscout.search.ledger import Attempt, Entry, Fidelity, Trial
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.search.problem import Budget, Goal, MetricConstraint, Objective, Problem
-from autoscout.simulators.workload import Architecture, Hardware, Pool, Workload
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
 from autoscout.space.search_space import SearchSpace
 from autoscout.space.values import Value
-
-_ARCHITECTURE = {field.name for field in fields(Architecture)}
 
 
 def job(document: object) -> TuningJob:
@@ -47,7 +44,7 @@ def problem(tuning_job: TuningJob) -> Problem:
         ApiError: the search space can't be used; `check.problems` says so beforehand.
     """
     spec = tuning_job.spec
-    space = search_space(spec.search_space)
+    space = search_space(spec)
     if not isinstance(space, SearchSpace):
         raise ApiError(space)
     return Problem(
@@ -64,35 +61,8 @@ def problem(tuning_job: TuningJob) -> Problem:
         algorithm=spec.search.algorithm,
         settings=spec.search.settings,
         seed=spec.search.seed,
-        workload=_workload(tuning_job),
-        hardware=Hardware(
-            tuple(
-                Pool(
-                    name=pool.name,
-                    gpu=pool.gpu,
-                    nodes=pool.nodes,
-                    gpus_per_node=pool.gpus_per_node,
-                    price_per_gpu_hour=None if pool.price_per_gpu_hour is None else pool.price_per_gpu_hour.number,
-                )
-                for pool in spec.hardware.pools
-            )
-        ),
-    )
-
-
-def _workload(tuning_job: TuningJob) -> Workload:
-    spec = tuning_job.spec.workload
-    shape = spec.model.architecture if spec.model else None
-    return Workload(
-        framework=spec.framework,
-        task=spec.task,
-        model=spec.model.name if spec.model else None,
-        architecture=None if shape is None else Architecture(**shape.model_dump(include=_ARCHITECTURE, by_alias=False)),
-        global_batch_size=spec.global_batch_size,
-        sequence_length=spec.sequence_length,
-        input_tokens=spec.input_tokens,
-        output_tokens=spec.output_tokens,
-        precision=spec.precision,
+        workload=subject.workload(spec.workload),
+        hardware=subject.hardware(spec.hardware),
     )
 
 
@@ -196,7 +166,7 @@ def entry(document: object, space: SearchSpace) -> Entry:
     if isinstance(loaded, list):
         raise ApiError(loaded)
     spec = loaded.spec
-    configuration = _configuration(spec.configuration, space)
+    configuration = _configuration(spec.configuration, space, spec.engine_version)
     if configuration.fingerprint != spec.fingerprint:
         raise ApiError(
             [
@@ -221,19 +191,26 @@ def entry(document: object, space: SearchSpace) -> Entry:
     )
 
 
-def _configuration(recorded: Mapping[str, Value], space: SearchSpace) -> Configuration:
+def _configuration(recorded: Mapping[str, Value], space: SearchSpace, decided_by: str) -> Configuration:
     items: dict[str, Value] = {}
+    # A preset may have become another one since: then it is the version that has to change, not the trial.
+    hint = (
+        f" (AutoScout {decided_by} decided, this is {__version__}: finish the search with {decided_by}, or make a new "
+        "TuningJob)"
+        if decided_by not in ("", __version__)
+        else ""
+    )
     errors: list[FieldError] = []
     for name, value in recorded.items():
         field = f"spec.configuration.{name}"
         parameter = space.by_name.get(name)
         if parameter is None:
-            errors.append(FieldError(field, "is no parameter of the search space of its TuningJob"))
+            errors.append(FieldError(field, f"is no parameter of the search space of its TuningJob{hint}"))
             continue
         try:
             items[name] = parameter.values[parameter.index(value)]
         except SpaceError as error:
-            errors.append(FieldError(field, error.problem))
+            errors.append(FieldError(field, f"{error.problem}{hint}"))
     if errors:
         raise ApiError(errors)
     return Configuration(tuple((name, items[name]) for name in space.by_name if name in items))

@@ -75,6 +75,7 @@ WORDS = {
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*$": "must consist of letters, digits and underscores, and not begin with a digit",
     r"^\S+$": "must not hold blanks",
+    r"^/.*[^/]$": "must be the absolute path of a file, such as /data/tokens.bin",
     r"^[a-z][-a-z0-9]*$": "must consist of lower-case letters, digits and dashes, and begin with a letter",
 }
 """What a pattern asks for."""

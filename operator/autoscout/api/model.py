@@ -68,6 +68,10 @@ class Model(BaseModel):
             result["x-kubernetes-validations"] = [rule.to_schema() for rule in cls.rules]
         return result
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong across fields and can't be a CEL rule: (field below this object, what is wrong)."""
+        yield from ()
+
     def manifest(self) -> dict[str, Any]:
         """As JSON-ready data, spelled as in YAML, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from autoscout.api.fields import Integer, Label, OpenMap
 from autoscout.api.model import Model, Rule
@@ -89,6 +89,13 @@ class Profile(Model):
     )
     iterations: Annotated[Integer, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Iterations that are measured; handed to the profiler. Left out: its own default."
+    )
+    stop_early: StrictBool = Field(
+        True,
+        description=(
+            "Whether a measurement may be stopped once its progress shows that it can't become the best; what it "
+            "measured by then is kept. false lets every measurement finish."
+        ),
     )
     template: OpenMap = Field(
         {},

@@ -16,6 +16,7 @@ def broken_rules(model: Model) -> Iterator[FieldError]:
     """Every rule about the object as it is (not about its changes) that the model or a part of it breaks."""
     for path, part in model.parts():
         yield from _duplicates(path, part)
+        yield from (FieldError((path + field).removeprefix("."), message) for field, message in part.faults())
         rules = [rule for rule in type(part).rules if not rule.of_update]
         if rules:
             value = part.manifest()

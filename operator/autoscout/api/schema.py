@@ -10,7 +10,8 @@ Schema = dict[str, Any]
 
 _ORDER = (
     *("description", "type", "format", "default", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum"),
-    *("minItems", "maxItems", "maxProperties", "required", "oneOf", "properties", "additionalProperties", "items"),
+    *("minItems", "maxItems", "maxProperties", "required", "anyOf", "oneOf", "not", "properties"),
+    *("additionalProperties", "items"),
 )
 """Reading order; what is not named here follows by name."""
 
@@ -49,8 +50,11 @@ def _keyword(key: str, value: Any) -> Schema:
 
 
 def _resolve(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    """Follow references and drop `null`; what stands beside a reference wins over what it refers to."""
-    while "$ref" in schema or "anyOf" in schema:
+    """Follow references and drop `null`; what stands beside a reference wins over what it refers to.
+
+    Only pydantic's unions with `null` are resolved: an `anyOf` of our own stays.
+    """
+    while "$ref" in schema or {"type": "null"} in schema.get("anyOf", ()):
         beside = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf")}
         if "$ref" in schema:
             target = definitions[schema["$ref"].removeprefix("#/$defs/")]

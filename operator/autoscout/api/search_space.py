@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -40,22 +41,24 @@ class Range(Model):
 
 
 class ParameterSpec(Model):
-    """One knob."""
+    """One knob. With a preset, an entry with the name of one of its knobs changes what it says and leaves the rest."""
 
     name: Identifier = Field(
         description="Name in expressions, placeholders $(params.NAME) and AUTOSCOUT_PARAM_NAME. Example: tp."
     )
-    kind: Literal["structural", "execution"] = Field(
+    kind: Literal["structural", "execution"] | None = Field(
+        None,
         description=(
             "structural: a choice that changes how the work is organised (parallelism, recomputation, layout); "
-            "execution: an ordered grid that fine-tunes it (micro-batch size, tile size)."
-        )
+            "execution: an ordered grid that fine-tunes it (micro-batch size, tile size). Required, except for a knob "
+            "of the preset."
+        ),
     )
     values: Annotated[tuple[ScalarItem, ...], Field(min_length=1, max_length=MAX_VALUES)] | None = Field(
         None,
         description=(
             "The values to choose from: booleans, numbers or strings, all of one type, in order. Give either values or "
-            "range. Example: [1, 2, 4, 8]."
+            "range; for a knob of the preset neither keeps its values, a single one fixes it. Example: [1, 2, 4, 8]."
         ),
     )
     range: Range | None = Field(
@@ -64,11 +67,13 @@ class ParameterSpec(Model):
             "The values as a grid of numbers. Give either values or range. Example: {min: 1, max: 64, factor: 2}."
         ),
     )
-    default: Scalar = Field(
+    default: Scalar | None = Field(
+        None,
         description=(
             "The value that an expert would set; one of the values. All defaults together are measured first and are "
-            "the base of the speed-up. An inactive parameter reads as its default in expressions."
-        )
+            "the base of the speed-up. An inactive parameter reads as its default in expressions. Required, except for "
+            "a knob of the preset: left out, the preset chooses one that holds together with the others."
+        ),
     )
     active_when: CelText | None = Field(
         None,
@@ -80,11 +85,11 @@ class ParameterSpec(Model):
     description: Description | None = Field(None, description="What the knob does, for whoever reads the result.")
 
     # Not a CEL rule: values of any type have no CEL type, so a rule can't name them.
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["values"]}, {"required": ["range"]}]})
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["values", "range"]}})
 
     @model_validator(mode="after")
-    def _either_values_or_range(self) -> Self:
-        if (self.values is None) == (self.range is None):
+    def _not_values_and_range(self) -> Self:
+        if self.values is not None and self.range is not None:
             raise PydanticCustomError("one_of", "give either values or range, and not both")
         return self
 
@@ -100,22 +105,52 @@ class SearchSpaceSpec(Model):
             "FieldValueRequired",
         ),
     )
+    # What a preset may supply is required without one. Again no CEL rule, for the same reason.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["preset"]},
+                {
+                    "properties": {
+                        "parameters": {
+                            "items": {
+                                "required": ["kind", "default"],
+                                "oneOf": [{"required": ["values"]}, {"required": ["range"]}],
+                            }
+                        }
+                    }
+                },
+            ]
+        }
+    )
 
     preset: Literal["megatron", "vllm"] | None = Field(
         None,
-        description="Reserved for the built-in space of a framework; refused until it exists. List parameters instead.",
+        description=(
+            "The built-in space of a framework, derived from workload.model and the first pool of GPUs. parameters and "
+            "constraints change it: fix, narrow or extend a knob by its name, add others. Left out: only what is "
+            "listed."
+        ),
     )
     parameters: tuple[ParameterSpec, ...] = Field(
         (),
         max_length=MAX_PARAMETERS,
-        description="The knobs, with distinct names.",
+        description="The knobs, with distinct names; with a preset, changes to its knobs and further ones.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     constraints: tuple[CelText, ...] = Field(
         (),
         max_length=64,
         description=(
-            "CEL expressions over the parameters; a configuration is valid where all are true. An inactive parameter "
-            "reads as its default. Example: tp * pp * dp == 8."
+            "CEL expressions over the parameters; a configuration is valid where all are true, with a preset its own "
+            "too. An inactive parameter reads as its default. Example: tp * pp * dp == 8."
         ),
     )
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Without a preset nothing says what a parameter leaves out. (The schema says the same to the API server.)"""
+        for index, parameter in enumerate(self.parameters if self.preset is None else ()):
+            grid = parameter.values if parameter.range is None else parameter.range
+            for name, value in (("kind", parameter.kind), ("values", grid), ("default", parameter.default)):
+                if value is None:
+                    yield f".parameters[{index}].{name}", "is required, except for a knob of the preset"

@@ -47,6 +47,7 @@ class Progress(StatusModel):
     in_flight: Whole = Field(0, description="Profiles that run or wait now.")
     infeasible: Whole = Field(0, description="Configurations that can't run: out of memory, refused, too slow.")
     lost: Whole = Field(0, description="Trials that the infrastructure failed for good.")
+    stopped_early: Whole = Field(0, description="Measured profiles that were stopped early: they couldn't win.")
     gpu_hours: float = Field(0.0, description="GPU-hours of all ended attempts, start-up and failures included.")
     fidelity: Literal["simulated", "profiled"] | None = Field(
         None, description="What the search works with now: simulated or profiled. Left out where it does not say."

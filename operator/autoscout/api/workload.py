@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from autoscout.api.fields import Integer, Label, Text
 from autoscout.api.model import Model, Rule
-from autoscout.api.quantity import NonNegative
+from autoscout.api.quantity import NonNegative, Positive
 
 Count = Annotated[Integer, Field(ge=1, le=2_000_000_000)]
+LoraTarget = Literal["qkv", "proj", "fc1", "fc2"]
+AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/.*[^/]$")]
 
 
 class Architecture(Model):
-    """The shape of a transformer, for presets and simulators. Leave out what does not apply."""
+    """The shape of a transformer, for profilers, presets and simulators. Leave out what does not apply."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.imageTokens) || !has(self.kind) || self.kind == 'vision-language'",
+            "imageTokens needs kind vision-language: a decoder sees no image",
+            ".imageTokens",
+        ),
+        Rule(
+            "!has(self.queryGroups) || !has(self.attentionHeads) || self.attentionHeads % self.queryGroups == 0",
+            "queryGroups must divide attentionHeads: each key-value head serves equally many query heads",
+            ".queryGroups",
+        ),
+        Rule(
+            "!has(self.expertsPerToken) || !has(self.experts) || self.expertsPerToken <= self.experts",
+            "expertsPerToken must not be greater than experts",
+            ".expertsPerToken",
+        ),
+    )
 
     layers: Count | None = Field(None, description="Number of transformer layers. Example: 32.")
     hidden_size: Count | None = Field(None, description="Width of the residual stream. Example: 4096.")
@@ -31,6 +51,32 @@ class Architecture(Model):
         None, description="Number of experts of a mixture-of-experts layer; leave it out for a dense model."
     )
     experts_per_token: Count | None = Field(None, description="Experts that one token is routed to. Example: 2.")
+    expert_ffn_hidden_size: Count | None = Field(
+        None, description="Inner width of one expert; ffnHiddenSize where it is left out. Example: 768."
+    )
+    shared_expert_ffn_hidden_size: Count | None = Field(
+        None, description="Inner width of the expert that sees every token; left out: there is none. Example: 5632."
+    )
+    tied_embeddings: StrictBool | None = Field(
+        None, description="Whether the output layer shares the weights of the embedding. Left out: it does not."
+    )
+    activation: Literal["swiglu", "gelu"] | None = Field(
+        None, description="Activation of the feed-forward block. Left out: swiglu."
+    )
+    normalization: Literal["rmsnorm", "layernorm"] | None = Field(
+        None, description="Normalization of the layers. Left out: rmsnorm."
+    )
+    kind: Literal["decoder", "vision-language"] | None = Field(
+        None,
+        description=(
+            "decoder reads text tokens only; vision-language puts the embeddings of an image before them. Left out: "
+            "decoder."
+        ),
+    )
+    image_tokens: Count | None = Field(
+        None,
+        description="With kind vision-language: positions of a sequence that come from its image. Example: 256.",
+    )
 
 
 class MLModel(Model):
@@ -40,16 +86,133 @@ class MLModel(Model):
         None, description="Name of the model, as its users know it. Example: meta-llama/Llama-3.1-8B."
     )
     architecture: Architecture | None = Field(
-        None, description="Shape of the model, for presets and simulators; explicit search spaces need none."
+        None,
+        description=(
+            "Shape of the model, for profilers, presets and simulators. What it leaves out is that of the model known "
+            "by this name, if one is."
+        ),
+    )
+
+
+class FineTuning(Model):
+    """How a model is fine-tuned."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *(
+            Rule(
+                f"self.method == 'lora' || !has(self.{field})",
+                f"{field} needs method lora: full fine-tuning has no adapters",
+                f".{field}",
+            )
+            for field in ("loraRank", "loraAlpha", "loraTargets")
+        ),
+        Rule(
+            "!has(self.loraTargets) || self.loraTargets.all(t, self.loraTargets.exists_one(u, u == t))",
+            "loraTargets must be distinct",
+            ".loraTargets",
+        ),
+    )
+
+    method: Literal["full", "lora"] = Field(
+        "full", description="full trains every weight; lora trains low-rank adapters beside frozen weights."
+    )
+    lora_rank: Annotated[Integer, Field(ge=1, le=65_536)] | None = Field(
+        None, description="With method lora: inner width of an adapter. Left out: 16."
+    )
+    lora_alpha: Annotated[Integer, Field(ge=1, le=65_536)] | None = Field(
+        None, description="With method lora: an adapter's output is multiplied by loraAlpha / loraRank. Left out: 32."
+    )
+    lora_targets: Annotated[tuple[LoraTarget, ...], Field(min_length=1, max_length=4)] | None = Field(
+        None,
+        description=(
+            "With method lora: the linear layers that get an adapter. qkv and proj belong to the attention, fc1 and "
+            "fc2 to the feed-forward block. Left out: all four."
+        ),
+    )
+    packed: StrictBool = Field(
+        True,
+        description=(
+            "true packs samples of different lengths into each sequence, which attends within a sample only; false "
+            "has one sample in each sequence."
+        ),
+    )
+
+
+class Load(Model):
+    """The requests that a served model answers while it is measured."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.mode != 'serving' || has(self.concurrency) != has(self.requestsPerSecond)",
+            "give either concurrency or requestsPerSecond with mode serving: how the requests arrive",
+            ".concurrency",
+            "FieldValueRequired",
+        ),
+        *(
+            Rule(
+                f"self.mode == 'serving' || !has(self.{field})",
+                f"{field} needs mode serving: offline hands over all requests at once",
+                f".{field}",
+            )
+            for field in ("concurrency", "requestsPerSecond")
+        ),
+    )
+
+    mode: Literal["offline", "serving"] = Field(
+        "offline",
+        description=(
+            "offline hands over all requests at once and measures throughput; serving lets them arrive over time and "
+            "measures latency too."
+        ),
+    )
+    requests: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
+        64, description="Requests that are measured, besides those of the warm-up."
+    )
+    concurrency: Annotated[Integer, Field(ge=1, le=100_000)] | None = Field(
+        None, description="With mode serving: requests in flight at once, each followed by the next. Example: 32."
+    )
+    requests_per_second: Positive | None = Field(
+        None,
+        description='With mode serving: mean rate at which requests arrive (a Poisson process). Example: "2.5".',
+    )
+    lengths: Literal["fixed", "sampled"] = Field(
+        "fixed",
+        description=(
+            "fixed: every request has inputTokens and outputTokens; sampled: lengths vary around them. With data.path "
+            "the file says."
+        ),
+    )
+
+
+class Data(Model):
+    """Where the samples come from, in place of synthetic ones."""
+
+    path: AbsolutePath = Field(
+        description=(
+            "A file inside the container, mounted through profile.template: tokens for megatron, prompts as JSON lines "
+            "for vllm. Example: /data/tokens.bin."
+        )
     )
 
 
 class Workload(Model):
-    """What is tuned. It steers presets and simulators and is handed to the profiler as it is."""
+    """What is tuned. It steers profilers, presets and simulators and is handed to the profiler."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.fineTuning) || self.task == 'fine-tuning'",
+            "fineTuning needs task fine-tuning",
+            ".fineTuning",
+        ),
+        Rule("!has(self.load) || self.task == 'inference'", "load needs task inference", ".load"),
+    )
 
     framework: Literal["custom", "megatron", "vllm"] = Field(
         "custom",
-        description="What runs the workload. `custom` is any image with profile.command or profile.args.",
+        description=(
+            "What runs the workload. megatron and vllm have a built-in profiler, which profile.command or profile.args "
+            "replace; custom is any image with profile.command or profile.args."
+        ),
     )
     task: Literal["training", "fine-tuning", "inference", "custom"] = Field(
         "custom", description="What the workload does."
@@ -64,6 +227,13 @@ class Workload(Model):
     precision: Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z0-9][-a-z0-9_]*$")] | None = Field(
         None, description="Number format of the computation. Example: bf16, fp16, fp8, fp32."
     )
+    fine_tuning: FineTuning | None = Field(
+        None, description="With task fine-tuning: how. Left out: every weight is trained, samples are packed."
+    )
+    load: Load | None = Field(
+        None, description="With task inference: the requests. Left out: 64 requests of fixed length, all at once."
+    )
+    data: Data | None = Field(None, description="Samples to measure with. Left out: synthetic ones.")
 
 
 class Toleration(Model):

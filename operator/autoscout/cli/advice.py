@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,15 @@ from autoscout.space.values import Value
 Floats = npt.NDArray[np.float64]
 
 LISTED = 40_000
-"""Up to so many configurations all are predicted; of larger spaces so many are drawn."""
+"""Up to so many configurations all are predicted."""
+DRAWN = 20_000
+"""Of a larger space so many are drawn, and the best of them improved one parameter at a time."""
 _STARTS = 5
+_TRIED = 60
 _ROUNDS = 12
 _LIKELY = 0.5
+_SAME = 1e-3
+"""Relative gain below which the simulators tell nothing: there the default stands."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,15 @@ class Advice:
     """The whole recommendation.
 
     Attributes:
+        default: the configuration of the defaults, which a search would measure first.
+        gain: how many times better than the default the recommended one is; None where a ratio means nothing.
         considered: configurations that were predicted.
         size: configurations of the space.
     """
 
     recommended: Expected
+    default: Expected
+    gain: float | None
     runners_up: tuple[Expected, ...]
     influences: tuple[Influence, ...]
     considered: int
@@ -97,25 +105,40 @@ class Adviser:
             pool = list(space.enumerate())
         else:
             rng = generator(self._problem.seed, 0)
-            pool = list(dict.fromkeys(space.sample(rng) for _ in range(LISTED)))
+            pool = list(dict.fromkeys(space.sample(rng) for _ in range(DRAWN)))
         if not pool:
             space.require_feasible()
-        scores = self.scores(pool)
-        if size > LISTED:
-            order = np.argsort(scores, kind="stable")[:_STARTS]
-            climbed = [self._climb(pool[i]) for i in order]
-            pool = list(dict.fromkeys([*climbed, *pool]))
-            scores = self.scores(pool)
-        order = np.argsort(scores, kind="stable")
-        best = [pool[i] for i in islice(order, runners_up + 1)]
-        expected = self._expected(best)
-        return Advice(expected[0], tuple(expected[1:]), self._influences(best[0], pool), len(pool), size)
+        prediction = self._predict(pool)
+        scores = self._scores(prediction)
+        # Many differ in what matters to nobody: of those with the same score one will do.
+        _, first = np.unique(np.round(scores, 5), return_index=True)
+        starts = [pool[i] for i in first[: runners_up + _TRIED]]
+        climbed = [self._climb(start) for start in starts[:_STARTS]] if size > LISTED else []
+        found = dict.fromkeys(map(self._settled, climbed))
+        for start in starts:
+            if len(found) > runners_up:
+                break
+            found[self._settled(start)] = None
+        best = list(found)
+        ranked = np.argsort(self.scores(best), kind="stable")[: runners_up + 1]
+        default, *expected = self._expected([space.default(), *(best[i] for i in ranked)])
+        objective = self._problem.objectives[0]
+        value, base = (each.metrics[objective.metric][1] for each in (expected[0], default))
+        return Advice(
+            expected[0],
+            default,
+            objective.speedup(value, base),
+            tuple(expected[1:]),
+            self._influences(expected[0].configuration, pool, prediction),
+            len(pool),
+            size,
+        )
 
     def scores(self, configurations: Sequence[Configuration]) -> Floats:
         """What to minimize, [N]: the logarithm of the objective, plus what its risk of failing costs."""
-        if not configurations:
-            return np.zeros(0)
-        prediction = self._predict(configurations)
+        return self._scores(self._predict(configurations)) if configurations else np.zeros(0)
+
+    def _scores(self, prediction: Prediction) -> Floats:
         return self._log_objective(prediction) - np.log(np.maximum(self._likely(prediction), 1e-12))
 
     def _predict(self, configurations: Sequence[Configuration]) -> Prediction:
@@ -174,22 +197,43 @@ class Adviser:
             best, score = around[int(scores.argmin())], float(scores.min())
         return best
 
+    def _settled(self, configuration: Configuration) -> Configuration:
+        """The same, with the defaults of all parameters on which nothing depends."""
+        score = float(self.scores([configuration])[0])
+        allowed = score + _SAME
+        for name, parameter in self._problem.space.by_name.items():
+            if configuration.get(name, parameter.default) == parameter.default:
+                continue
+            other = self._moved(configuration, name, parameter.default)
+            if other is not None and float(self.scores([other])[0]) <= allowed:
+                configuration = other
+        return configuration
+
+    def _moved(self, configuration: Configuration, name: str, value: Value) -> Configuration | None:
+        """The configuration with one parameter changed, and others as far as they must; None: it can't be."""
+        space = self._problem.space
+        try:
+            return space.canonical(space.full_values(configuration) | {name: value})
+        except SpaceError:
+            pass
+        try:
+            return space.nearest(configuration, {name: value})
+        except SpaceError:
+            return None
+
     def _around(self, configuration: Configuration) -> dict[Configuration, tuple[str, Value]]:
         """The neighbours of a configuration, with the change that leads to each."""
         found: dict[Configuration, tuple[str, Value]] = {}
         for name, current in configuration.items():
             for value in self._problem.space.by_name[name].values:
-                if value == current:
-                    continue
-                try:
-                    other = self._problem.space.nearest(configuration, {name: value})
-                except SpaceError:
-                    continue
+                other = None if value == current else self._moved(configuration, name, value)
                 if other is not None and other != configuration:
                     found.setdefault(other, (name, value))
         return found
 
-    def _influences(self, best: Configuration, pool: Sequence[Configuration]) -> tuple[Influence, ...]:
+    def _influences(
+        self, best: Configuration, pool: Sequence[Configuration], predicted: Prediction
+    ) -> tuple[Influence, ...]:
         around = self._around(best)
         prediction = self._predict([best, *around])
         objective, likely = self._log_objective(prediction), self._likely(prediction)
@@ -199,7 +243,7 @@ class Adviser:
             if name not in position or scores[number] < scores[position[name]]:
                 position[name] = number
         changes = [None, *around.values()]
-        shares = self._shares(pool)
+        shares = self._shares(pool, predicted)
         found = []
         for name in self._problem.space.by_name:
             number = position.get(name, 0)
@@ -214,11 +258,13 @@ class Adviser:
                     feasible=None if change is None else float(likely[number]),
                 )
             )
-        return tuple(sorted(found, key=lambda each: -each.share))
+        return tuple(sorted(found, key=lambda each: (each.chosen is None, -each.share)))
 
-    def _shares(self, pool: Sequence[Configuration]) -> dict[str, float]:
-        """First-order variance shares (Sobol' 1993) over the configurations that probably run."""
-        prediction = self._predict(pool)
+    def _shares(self, pool: Sequence[Configuration], prediction: Prediction) -> dict[str, float]:
+        """First-order variance shares (Sobol' 1993) over the configurations that probably run.
+
+        A parameter explains what its values do where it is active; that it is, is explained by those that decide it.
+        """
         likely = self._likely(prediction) >= _LIKELY
         if not likely.any():
             likely = np.ones(len(pool), bool)
@@ -227,9 +273,14 @@ class Adviser:
         chosen = [each for each, well in zip(pool, likely, strict=True) if well]
         shares: dict[str, float] = {}
         for name in self._problem.space.by_name:
-            _, group = np.unique([repr(each.get(name)) for each in chosen], return_inverse=True)
+            active = np.array([name in each for each in chosen])
+            own = values[active]
+            if total <= 0 or not len(own):
+                shares[name] = 0.0
+                continue
+            _, group = np.unique([repr(each[name]) for each in chosen if name in each], return_inverse=True)
             count = np.bincount(group)
-            means = np.bincount(group, values) / count
-            between = float(np.average((means - values.mean()) ** 2, weights=count))
-            shares[name] = between / total if total > 0 else 0.0
+            means = np.bincount(group, own) / count
+            between = float(np.average((means - own.mean()) ** 2, weights=count))
+            shares[name] = between * len(own) / len(values) / total
         return shares

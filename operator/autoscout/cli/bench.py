@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from autoscout.api import convert
 from autoscout.api.errors import ApiError
-from autoscout.baselines import ALGORITHMS, algorithm
+from autoscout.baselines import ALGORITHMS, NEEDS, algorithm
 from autoscout.cli.documents import only_document
 from autoscout.cli.table import TableError, missing, read_table, statuses
 from autoscout.report.benchmark import Results, json_text, text
@@ -23,9 +24,17 @@ from autoscout.report.words import duration, number
 from autoscout.search.benchmark import Run, Setup, run
 from autoscout.search.landscape import Landscape
 from autoscout.search.problem import Problem
+from autoscout.search.settings import NAMES, SettingsError, read
 from autoscout.space.parameter import SpaceError
 
 RESULTS = "results.json"
+AUTOSCOUT = "autoscout"
+SETTINGS: Mapping[str, Sequence[str]] = {
+    AUTOSCOUT: tuple(NAMES),
+    "cherrypick": ("stopBelow",),
+    "udo": ("exploration",),
+}
+"""What each algorithm reads of `search.settings`."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Options:
     """What the command line says.
 
     Attributes:
-        settings: `key=value`, as typed.
+        settings: `key=value`, as typed; an algorithm gets those that it knows.
         workers: processes; each makes whole runs.
     """
 
@@ -56,7 +65,7 @@ def bench(options: Options, console: Console, errors: Console) -> int:
     """Run the whole command; the exit code."""
     try:
         names = _names(options.algorithms)
-        setup = Setup(options.setup.budget, options.setup.noise, _settings(options.settings), options.setup.parallelism)
+        setup = replace(options.setup, settings=_settings(options.settings, names))
         landscape = read_table(options.table, _problem(options.job), options.job.stem)
     except (BenchError, ApiError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -68,26 +77,28 @@ def bench(options: Options, console: Console, errors: Console) -> int:
     _warn(landscape, errors)
     tasks = [(name, seed) for name in names for seed in range(options.first_seed, options.first_seed + options.seeds)]
     found: dict[tuple[str, int], Run] = {}
+
+    def results() -> Results:
+        runs = tuple(found[task] for task in tasks if task in found)
+        metric = landscape.problem.objectives[0].metric
+        return Results(landscape.name, metric, landscape.optimum, setup.budget, runs)
+
     try:
+        options.output.mkdir(parents=True, exist_ok=True)
         for each in _runs(landscape, tasks, setup, options.workers):
             found[each.algorithm, each.seed] = each
+            # Written after every run: hours of work should survive an interruption.
+            _write(options.output, {RESULTS: json_text(results())})
             _say(console, _line(each, len(found), len(tasks)))
+        plots = {"convergence.svg": convergence(results()), "reached.svg": reached(results())}
+        paths = [options.output / RESULTS, *_write(options.output, plots)]
     except (SpaceError, ValueError, ModuleNotFoundError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
-    results = Results(
-        landscape=landscape.name,
-        metric=landscape.problem.objectives[0].metric,
-        optimum=landscape.optimum,
-        budget=setup.budget,
-        runs=tuple(found[task] for task in tasks),
-    )
-    try:
-        paths = _write(results, options.output)
     except OSError as error:
         errors.print(f"error: {options.output}: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
-    _say(console, f"\n{text(results)}\nWritten: {', '.join(map(str, paths))}")
+    _say(console, f"\n{text(results())}\nWritten: {', '.join(map(str, paths))}")
     return 0
 
 
@@ -100,10 +111,15 @@ def _names(given: str) -> list[str]:
             algorithm(name)
         except KeyError:
             raise BenchError(f"--algorithms: {name!r} is not known; there are: {', '.join(ALGORITHMS)}") from None
+        if lacking := [package for package in NEEDS.get(name, ()) if find_spec(package) is None]:
+            raise BenchError(
+                f"--algorithms: {name} needs {' and '.join(lacking)}, which the base install leaves out: "
+                "pip install 'autoscout[rivals]'"
+            )
     return names
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
+def _settings(given: Sequence[str], algorithms: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in given:
         key, equals, value = each.partition("=")
@@ -113,7 +129,26 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
             found[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise BenchError(f"--settings {key.strip()}: {value!r} is no YAML value; quote it") from None
+    for key in found:
+        if not any(_knows(name, key) for name in algorithms):
+            known = {name: ", ".join(SETTINGS[name]) for name in algorithms if SETTINGS.get(name)}
+            there = "; ".join(f"{name} has {settings}" for name, settings in known.items()) or "they have none"
+            raise BenchError(f"--settings: {key!r} is none of the settings of {', '.join(algorithms)}; {there}")
+    if AUTOSCOUT in algorithms:
+        try:
+            read(_given_to(AUTOSCOUT, found))
+        except SettingsError as error:
+            raise BenchError(f"--settings: {error}") from error
     return found
+
+
+def _knows(algorithm_name: str, key: str) -> bool:
+    """Whether a setting, or all below it, belongs to an algorithm."""
+    return any(name == key or name.startswith(f"{key}.") for name in SETTINGS.get(algorithm_name, ()))
+
+
+def _given_to(algorithm_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if _knows(algorithm_name, key)}
 
 
 def _problem(file: Path) -> Problem:
@@ -150,7 +185,8 @@ def _runs(landscape: Landscape, tasks: Sequence[tuple[str, int]], setup: Setup, 
 
 
 def _run(landscape: Landscape, name: str, seed: int, setup: Setup) -> Run:
-    return run(landscape, name, algorithm(name), seed, setup, time.process_time)
+    own = replace(setup, settings=_given_to(name, setup.settings))
+    return run(landscape, name, algorithm(name), seed, own, time.process_time)
 
 
 _WORKER: dict[str, tuple[Landscape, Setup]] = {}
@@ -195,18 +231,14 @@ def _line(each: Run, done: int, tasks: int) -> str:
     )
 
 
-def _write(results: Results, directory: Path) -> list[Path]:
-    directory.mkdir(parents=True, exist_ok=True)
-    contents = {
-        RESULTS: json_text(results),
-        "convergence.svg": convergence(results),
-        "reached.svg": reached(results),
-    }
+def _write(directory: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Write files whole or not at all; where there is nothing to show, none."""
     paths = []
     for name, content in contents.items():
         if content:
-            (directory / name).write_text(content, encoding="utf-8")
-            paths.append(directory / name)
+            beside = directory / f"{name}.partial"
+            beside.write_text(content, encoding="utf-8")
+            paths.append(beside.replace(directory / name))
     return paths
 
 

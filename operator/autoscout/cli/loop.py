@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoscout.cli.ledger_file import LedgerFile
-from autoscout.executors.protocol import AttemptId, Ended, Executor, ExecutorError, Observation, Running
+from autoscout.executors.protocol import AttemptId, Ended, Executor, ExecutorError, Observation, Running, reports_of
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.optimizer import Optimizer
 from autoscout.search.plan import Phase, Plan, Situation, Verdict, plan
@@ -30,6 +30,7 @@ class Task:
     Attributes:
         gpus: that one profile holds.
         max_attempts: runs of one trial before it is given up as lost.
+        stop_early: whether a profile is stopped once it can no longer win.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Task:
     optimizer: Optimizer
     gpus: int
     max_attempts: int
+    stop_early: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class Search:
                     gpus=each.state.gpus,
                     max_attempts=self._task.max_attempts,
                     position=self._ledger.next_position,
+                    stopped_early=each.state.stopped_early,
                 )
                 self._file.commit(entry, after, self.elapsed)
                 self._watcher.ended(self._task, after, self._ledger)
@@ -163,6 +166,7 @@ class Search:
             in_flight=frozenset((each.id.number, each.id.attempt) for each in running),
             elapsed_seconds=self.elapsed,
             running_gpu_hours=seconds * self._task.gpus / 3600,
+            reports=reports_of(running, self._task.problem.objectives[0].metric) if self._task.stop_early else {},
         )
 
     async def _carry_out(self, decided: Plan, running: set[AttemptId]) -> bool:
@@ -192,6 +196,8 @@ class Search:
                 return True
         for number, attempt in decided.cancel:
             await self._executor.cancel(AttemptId(number, attempt))
+        for number, attempt in decided.stop_early:
+            await self._executor.stop_early(AttemptId(number, attempt))
         return False
 
     def _last_word(self, verdict: Verdict) -> Verdict:

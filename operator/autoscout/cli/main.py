@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -248,6 +249,14 @@ def bench(
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=1000, help="Profiles in flight at once.")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=1000, help="Processes; each makes whole runs.")] = 1,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="End a run once its incumbent is so near the optimum (1.01: 1 %; 1: the optimum itself). Saves time.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare algorithms on a table of known outcomes: a real profile is a look-up, simulations are free.
 
@@ -265,7 +274,7 @@ def bench(
     \b
     Examples:
       autoscout bench --job gpt.yaml --table gpt.csv.gz -a udo,cherrypick,random -o out
-      autoscout bench --job gpt.yaml --table gpt.csv.gz -a autoscout -s tournament=20 -o out --noise 0.05
+      autoscout bench --job gpt.yaml --table gpt.csv.gz -a autoscout -s tournament.k=20 -o out --noise 0.05
 
     \b
     Exit codes:
@@ -273,11 +282,12 @@ def bench(
       1  a run could not be finished
       2  nothing started: the job, the table or an option is not in order
     """
+    _one_thread()
     from autoscout.cli.bench import Options
     from autoscout.cli.bench import bench as run
     from autoscout.search.benchmark import Setup
 
-    setup = Setup(budget=budget, noise=noise, parallelism=parallel)
+    setup = Setup(budget=budget, noise=noise, parallelism=parallel, until=until)
     options = Options(job, table, algorithms, output, seeds, first_seed, setup, tuple(settings or ()), workers)
     raise typer.Exit(run(options, Console(), Console(stderr=True)))
 
@@ -320,17 +330,21 @@ def plan(
     json_to: Annotated[
         Path | None, typer.Option("--json", help="Write it as JSON; - is the standard output.", show_default=False)
     ] = None,
+    html_to: Annotated[
+        Path | None, typer.Option("--html", help="Write it as a page; - is the standard output.", show_default=False)
+    ] = None,
     runners_up: Annotated[int, typer.Option("--runners-up", min=0, max=1000, help="How many more to name.")] = 5,
 ) -> None:
     """Recommend a configuration by simulators only: in seconds, without a GPU.
 
-    Prints the configuration with its predictions (90 % intervals), the
-    runners-up, how much each parameter matters, and the launch command where
-    the job has one.
+    Prints the configuration with its predictions (90 % intervals), its gain
+    over the defaults, the launch command, the runners-up, and how much each
+    parameter matters.
 
     \b
     Examples:
       autoscout plan job.yaml
+      autoscout plan job.yaml --html plan.html
       autoscout plan job.yaml --json - | jq .recommended.configuration
 
     \b
@@ -342,7 +356,8 @@ def plan(
     from autoscout.cli.plan import plan as run
 
     errors = Console(stderr=True)
-    raise typer.Exit(run(file, json_to, runners_up, errors if json_to == STDOUT else Console(), errors))
+    console = errors if STDOUT in (json_to, html_to) else Console()
+    raise typer.Exit(run(file, json_to, html_to, runners_up, console, errors))
 
 
 @app.command()
@@ -392,6 +407,16 @@ def operator(context: typer.Context) -> None:
     inner = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
     inner.command()(run)
     inner(args=context.args, prog_name="autoscout operator")
+
+
+def _one_thread() -> None:
+    """Let linear algebra run on one thread, if it is not loaded yet and nobody said otherwise.
+
+    A sum over several threads has another order on another number of cores, so another last digit, and in the end
+    another result; and what a search costs would be counted several times.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _needs_extra(error: ModuleNotFoundError, what: str) -> NoReturn:

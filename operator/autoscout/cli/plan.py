@@ -13,9 +13,11 @@ from rich.console import Console
 
 from autoscout.api.tuning_job import TuningJob
 from autoscout.cli.advice import Advice, Adviser, Expected
+from autoscout.cli.plan_page import page
 from autoscout.cli.predict import PredictError, problem_in, simulator_of
-from autoscout.executors.command import PlaceholderError, render, shell_line
-from autoscout.report.words import number
+from autoscout.launch.launch import Launch, launch
+from autoscout.launch.program import LaunchError
+from autoscout.report.words import number, times
 from autoscout.search.problem import Problem
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
@@ -25,42 +27,42 @@ OK, UNLIKELY, REFUSED = 0, 1, 2
 _LIKELY = 0.5
 
 
-def plan(file: Path, json_to: Path | None, runners_up: int, console: Console, errors: Console) -> int:
+def plan(
+    file: Path, json_to: Path | None, html_to: Path | None, runners_up: int, console: Console, errors: Console
+) -> int:
     """Run the whole command; the exit code."""
     try:
         job, problem = problem_in(file)
         simulator = simulator_of(problem, file)
         advice = Adviser(problem, simulator).advise(runners_up)
-        command = launch_command(job, problem, advice.recommended.configuration)
+        found = launched(job, advice.recommended.configuration)
         if json_to is not None:
-            _save(json_to, json.dumps(document(job, problem, advice, command), indent=2) + "\n")
+            _save(json_to, json.dumps(document(job, problem, advice, found), indent=2) + "\n")
+        if html_to is not None:
+            command = found.command if isinstance(found, Launch) else f"none: {found}"
+            _save(html_to, page(job.metadata.name, problem, advice, command))
     except KeyError as error:
         known = "the simulators of this workload predict other metrics; autoscout tune measures it"
         errors.print(f"error: {file}: objective {error.args[0]}: {known}", markup=False, highlight=False)
         return REFUSED
-    except (PredictError, SpaceError, PlaceholderError) as error:
+    except (PredictError, SpaceError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
-    if json_to is None or str(json_to) != "-":
-        for line in lines(problem, advice, command):
+    if "-" not in (str(json_to), str(html_to)):
+        for line in lines(problem, advice, found):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return OK if advice.recommended.feasible >= _LIKELY else UNLIKELY
 
 
-def launch_command(job: TuningJob, problem: Problem, configuration: Configuration) -> str | None:
-    """What a person would type to run it; None where the job has no command.
-
-    Raises:
-        PlaceholderError: the command's template can't be filled.
-    """
-    profile = job.spec.profile
-    if not profile.command and not profile.args:
-        return None
-    variables = {variable.name: variable.value for variable in profile.env}
-    return shell_line(render(profile.command, profile.args, variables, configuration, tuple(problem.space.by_name)))
+def launched(job: TuningJob, configuration: Configuration) -> Launch | LaunchError:
+    """What a person would run, or why there is nothing."""
+    try:
+        return launch(job, configuration)
+    except LaunchError as error:
+        return error
 
 
-def document(job: TuningJob, problem: Problem, advice: Advice, command: str | None) -> dict[str, Any]:
+def document(job: TuningJob, problem: Problem, advice: Advice, found: Launch | LaunchError) -> dict[str, Any]:
     """The recommendation as JSON."""
     return {
         "job": job.metadata.name,
@@ -68,7 +70,10 @@ def document(job: TuningJob, problem: Problem, advice: Advice, command: str | No
         "configurations": advice.size,
         "predicted": advice.considered,
         "recommended": _expected(advice.recommended),
-        "command": command,
+        "default": _expected(advice.default),
+        "gain": advice.gain,
+        "command": found.command if isinstance(found, Launch) else None,
+        "launch": {"script": found.script, "manifest": found.manifest} if isinstance(found, Launch) else None,
         "runnersUp": [_expected(each) for each in advice.runners_up],
         "importance": [
             {
@@ -96,7 +101,7 @@ def _expected(expected: Expected) -> Mapping[str, Any]:
     }
 
 
-def lines(problem: Problem, advice: Advice, command: str | None) -> Iterator[str]:
+def lines(problem: Problem, advice: Advice, found: Launch | LaunchError) -> Iterator[str]:
     """The recommendation as text."""
     best = advice.recommended
     how = "all" if advice.considered >= advice.size else f"{advice.considered:,}"
@@ -111,10 +116,10 @@ def lines(problem: Problem, advice: Advice, command: str | None) -> Iterator[str
     if math.isfinite(best.peak_memory_gib):
         yield f"  peak memory: {number(best.peak_memory_gib)} GiB"
     yield f"  probability that it runs and keeps the constraints: {best.feasible:.0%}"
-    if command is not None:
-        yield ""
-        yield "Launch command"
-        yield f"  {command}"
+    yield f"  against the defaults: {_gain(problem, advice)}"
+    yield ""
+    yield "Launch command"
+    yield f"  {found.command}" if isinstance(found, Launch) else f"  none: {found}"
     if advice.runners_up:
         yield ""
         yield "Runners-up"
@@ -132,6 +137,16 @@ def lines(problem: Problem, advice: Advice, command: str | None) -> Iterator[str
             risk = "" if influence.feasible >= _LIKELY else f", but {influence.feasible:.0%} likely to run"
             other = f"{written(influence.alternative)}: {influence.change:+.1%}{risk}"
         yield f"  {influence.share:6.1%}  {influence.parameter}={chosen}  ({other})"
+
+
+def _gain(problem: Problem, advice: Advice) -> str:
+    """How the recommendation compares with what an expert would start from."""
+    default = advice.default
+    if advice.recommended.configuration == default.configuration:
+        return "it is the default configuration"
+    value = number(default.metrics[problem.objectives[0].metric][1])
+    risk = "" if default.feasible >= _LIKELY else f", which are only {default.feasible:.0%} likely to run"
+    return f"{times(advice.gain)} better than their {value}{risk}"
 
 
 def _short(configuration: Configuration) -> str:

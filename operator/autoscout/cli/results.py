@@ -6,17 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-from autoscout import __version__
 from autoscout.api.tuning_job import TuningJob
 from autoscout.cli.ledger_lines import Folded
-from autoscout.executors.command import launch_line
+from autoscout.launch.result import launched_result
 from autoscout.report.document import json_text
 from autoscout.report.html import html
-from autoscout.report.result import Result, result
+from autoscout.report.result import Result
 from autoscout.search.plan import Phase, Verdict
 from autoscout.search.problem import Problem
 
 JSON, HTML = "result.json", "report.html"
+SCRIPT, MANIFEST = "launch.sh", "manifest.yaml"
 
 CUT_OFF = Verdict(
     Phase.SEARCHING, "Unfinished", "the search still runs or was cut off; autoscout tune --resume goes on"
@@ -26,15 +26,7 @@ CUT_OFF = Verdict(
 
 def result_of(job: TuningJob, problem: Problem, state: Folded) -> Result:
     """What the ledger of this job says."""
-    return result(
-        problem,
-        state.ledger,
-        name=job.metadata.name,
-        verdict=state.verdict or CUT_OFF,
-        engine_version=__version__,
-        seconds=state.elapsed,
-        commands={entry.trial.number: launch_line(job, entry.trial.configuration) for entry in state.ledger.entries},
-    )
+    return launched_result(job, problem, state.ledger, verdict=state.verdict or CUT_OFF, seconds=state.elapsed)
 
 
 def write(found: Result, *, json_to: Path | None, html_to: Path | None) -> None:
@@ -47,6 +39,22 @@ def write(found: Result, *, json_to: Path | None, html_to: Path | None) -> None:
         _write(json_to, json_text(found))
     if html_to is not None:
         _write(html_to, html(found))
+
+
+def write_launch(found: Result, directory: Path) -> list[Path]:
+    """Write what runs the best configuration, as a script and as a manifest.
+
+    Returns:
+        The files; none where nothing feasible was found.
+
+    Raises:
+        OSError: one can't be written.
+    """
+    contents = [(directory / SCRIPT, found.script), (directory / MANIFEST, found.manifest)]
+    wanted = [(path, content) for path, content in contents if content]
+    for path, content in wanted:
+        _write(path, content)
+    return [path for path, _ in wanted]
 
 
 def _write(path: Path, text: str) -> None:

@@ -111,6 +111,7 @@ def _task(job: TuningJob, budget: Budget, room: int) -> Task:
         optimizer=algorithm(problem.algorithm),
         gpus=pool.nodes * pool.gpus_per_node,
         max_attempts=job.spec.profile.attempts,
+        stop_early=job.spec.profile.stop_early,
     )
 
 
@@ -127,10 +128,12 @@ def _beginning(job: TuningJob, options: Options, task: Task, directory: Path, le
 def _finish(options: Options, directory: Path, found: Result, verdict: Verdict, console: Console) -> int:
     json_to, html_to = options.json_to or directory / results.JSON, options.html_to or directory / results.HTML
     results.write(found, json_to=json_to, html_to=html_to)
+    launches = results.write_launch(found, directory)
     if verdict.reason == INTERRUPTED:
         _say(console, f"\n{verdict.message}. Go on with:\n  {_again(options)}")
         return INTERRUPT
     words = f"\n{text(found)}\nReport: {html_to}\nJSON:   {json_to}"
+    words += "".join(f"\nLaunch: {path}" for path in launches)
     if found.cost.pending:
         words += f"\nOnce that is mended, go on with:\n  {_again(options)}"
     _say(console, words)

@@ -23,11 +23,13 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "ep": ("expert_parallel", "expert_parallel_size", "expert_model_parallel_size", "moe_ep", "moe_ep_size"),
     "etp": ("expert_tensor_parallel", "expert_tensor_parallel_size", "moe_tp", "moe_tp_size"),
     "enable_expert_parallel": (),
+    "moe_dispatcher": ("moe_token_dispatcher_type", "token_dispatcher"),
     "sp": ("sequence_parallel", "enable_sequence_parallel"),
     "pool": ("hardware_pool", "gpu_pool"),
     # Batches and pipeline
     "mbs": ("micro_batch_size", "microbatch_size", "microbatch"),
     "vpp": ("virtual_pipeline", "virtual_pipeline_model_parallel_size", "pipeline_interleaving", "interleaving", "vp"),
+    "overlap_p2p": ("overlap_p2p_comm", "overlap_p2p_communication"),
     "layers_per_virtual_stage": ("num_layers_per_virtual_pipeline_stage",),
     # Recomputation
     "ar": ("activation_recompute", "activation_recomputation", "recompute", "recompute_granularity", "recomputation"),
@@ -49,6 +51,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "ddp_bucket": ("ddp_bucket_mb", "bucket_size_mb"),
     "ddp": ("ddp_buckets", "ddp_num_buckets"),
     "bucket_size": ("ddp_bucket_size",),
+    "bucketing": (),
     # Kernels
     "fused": ("fused_activation", "bias_gelu_fusion", "bias_swiglu_fusion", "fused_acts"),
     "flash": ("use_flash_attn", "flash_attention", "use_flash_attention"),
@@ -63,6 +66,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "enforce_eager": (),
     "block_size": (),
     "enable_prefix_caching": (),
+    "long_prefill_token_threshold": (),
+    "async_scheduling": (),
+    "max_cudagraph_capture_size": (),
 }
 """Our name for a knob, and the others that mean the same."""
 

@@ -85,11 +85,22 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
     # Unfused: the activation function reads its input and writes its output (a gate: three such kernels).
     passes = np.where(knobs.fused_activation, 3.0 if shape.gated else 1.0, 6.0 if shape.gated else 2.0)
     activation = machine.stream(routed * inner * _WIDTH * passes)
+    if shape.shared:
+        width = shape.shared / knobs.tp
+        products = products + machine.gemm(tokens, width * (2 if shape.gated else 1), shape.hidden)
+        products = products + machine.gemm(tokens, shape.hidden, width)
+        activation = activation + machine.stream(tokens * width * _WIDTH * passes)
 
     attention = projections + core + norms + residual
     ffn = products + activation + norms + residual
-    # Two products for each one of forward: the gradients of input and weight.
-    backward = 2 * (projections + products) + core_backward + 2 * activation + 3 * norms + 2 * residual
+    # Two products for each one of forward: the gradients of input and weight. A frozen weight has none.
+    backward = (
+        (1 if shape.frozen else 2) * (projections + products)
+        + core_backward
+        + 2 * activation
+        + 3 * norms
+        + 2 * residual
+    )
     recompute = (
         knobs.recompute_core * core
         + knobs.recompute_attention * (projections + core + norms)
@@ -183,7 +194,7 @@ def layer_space(knobs: TrainingKnobs, shape: Shape, sequence: int) -> LayerSpace
     # A recomputed core is needed whole again; fused, its result can be dropped.
     core_saved = np.where(knobs.fused_attention, result, scores)
     attention = normed + qkv + core + result
-    inner = tokens * shape.active_experts * shape.ffn / knobs.tp * _WIDTH
+    inner = tokens * (shape.active_experts * shape.ffn + shape.shared) / knobs.tp * _WIDTH
     ffn = normed + inner * (3.0 if shape.gated else np.where(knobs.fused_activation, 1.0, 2.0))
     if shape.experts > 1:
         # Tokens are copied for each of their experts, and what comes back is kept to be weighted.

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from autoscout.simulators.aiconfigurator import MeasuredSteps
 from autoscout.simulators.hardware import Gpu
 from autoscout.simulators.knobs import Columns
 from autoscout.simulators.machine import Machine
@@ -40,17 +43,35 @@ _EAGER = 2e-5
 """Seconds by which a layer's launches outlast its kernels where no graph is captured, for each of its kernels."""
 
 
+class StepModel(Protocol):
+    """How long one step of the engine takes, for N configurations."""
+
+    def __call__(self, decoding: Floats, prefill: Floats, context: float, prompt: float) -> tuple[Floats, Floats]:
+        """Seconds of a step through all stages, and those of them that go into communication, [N] each.
+
+        Args:
+            decoding: sequences that decode one token each, [N].
+            prefill: prompt tokens in the step, [N].
+            context: tokens that a decoding sequence attends to, on average.
+            prompt: tokens of a whole prompt.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class ServingSimulator:
-    """The analytical model of serving on one kind of GPU.
+    """The model of serving on one kind of GPU.
 
     Attributes:
         gpu: the product.
         pool: how many of them, and in which nodes; replicas fill it.
+        kernels: (model, system) as aiconfigurator names them, whose measured kernels give the time of a step; None:
+            it follows from the datasheet.
     """
 
     gpu: Gpu
     pool: Pool
+    kernels: tuple[str, str] | None = None
 
     def predict(
         self,
@@ -72,7 +93,10 @@ class ServingSimulator:
         knobs = serving_knobs(Columns(configurations), model, workload)
         machine = Machine(self.gpu, self.pool.gpus_per_node, workload.precision or "bf16")
         prompt, answer = float(workload.input_tokens or 1024), float(workload.output_tokens or 256)
-        rate, ttft, tpot, waiting = serve(knobs, model, machine, prompt, answer)
+        steps: StepModel = partial(step, knobs, model, machine)
+        if self.kernels is not None:
+            steps = MeasuredSteps(*self.kernels, knobs, answer)
+        rate, ttft, tpot, waiting = serve(knobs, steps, prompt, answer)
         replicas = max(1, self.pool.gpus) / (knobs.tp * knobs.pp)
         tokens = rate * np.maximum(replicas, 1e-9)
         memory = serving_footprint(knobs, model, prompt, answer)
@@ -84,9 +108,7 @@ class ServingSimulator:
         return Prediction(METRICS, mean, mean * relative, fits(memory, granted, knobs.unknown) * knobs.valid, memory)
 
 
-def serve(
-    knobs: ServingKnobs, model: Shape, machine: Machine, prompt: float, answer: float
-) -> tuple[Floats, Floats, Floats, Floats]:
+def serve(knobs: ServingKnobs, steps: StepModel, prompt: float, answer: float) -> tuple[Floats, Floats, Floats, Floats]:
     """One replica in steady state: tokens/s generated, TTFT and TPOT in seconds, and what makes them uncertain."""
     ratio = prompt / answer
     # Each decoded token makes room for `ratio` prompt tokens; both share the budget of a step.
@@ -96,13 +118,19 @@ def serve(
     chunk = np.minimum(room, np.maximum(prompt, wanted))
     mixed = np.minimum(1.0, wanted / chunk)
     context = prompt + answer / 2
-    pure, pure_link = step(knobs, model, machine, decoding, np.zeros_like(chunk), context, prompt)
-    full, full_link = step(knobs, model, machine, decoding, chunk, context, prompt)
+    between = _STEP + _SEQUENCE * knobs.sequences
+
+    def timed(running: Floats, prefill: Floats) -> tuple[Floats, Floats]:
+        seconds, links = steps(running, prefill, context, prompt)
+        return seconds + between, links
+
+    pure, pure_link = timed(decoding, np.zeros_like(chunk))
+    full, full_link = timed(decoding, chunk)
     tpot = mixed * full + (1 - mixed) * pure
     link = mixed * full_link + (1 - mixed) * pure_link
     # A prompt waits for steps that other prompts fill too, as far as there are any.
     crowd = np.minimum(room, knobs.sequences * prompt)
-    crowded, _ = step(knobs, model, machine, decoding, crowd, context, prompt)
+    crowded, _ = timed(decoding, crowd)
     # A prompt arrives when an answer ends. By then the next step is scheduled already, if others are running.
     ttft = (np.ceil(prompt / room) + 1 - 1 / knobs.sequences) * crowded
     # Every pipeline stage works on a batch of its own, so a step ends every 1/pp of its latency.
@@ -122,14 +150,7 @@ def step(
     context: float,
     prompt: float,
 ) -> tuple[Floats, Floats]:
-    """Seconds of one step through all stages, and those of them that go into communication.
-
-    Args:
-        decoding: sequences that decode one token each.
-        prefill: prompt tokens.
-        context: tokens that a decoding sequence attends to, on average.
-        prompt: tokens of a whole prompt.
-    """
+    """A step from the datasheet's figures; see `StepModel`."""
     tokens = decoding + prefill
     tp = knobs.tp
     width = knobs.weight_width
@@ -144,7 +165,10 @@ def step(
         machine.gemm(rows, inner * (2 if model.gated else 1), model.hidden, width)
         + machine.gemm(rows, model.hidden, inner, width)
     )
-    elementwise = machine.stream(tokens * (8 * model.hidden + 3 * model.ffn / tp) * 2, 4)
+    if model.shared:
+        ffn = ffn + machine.gemm(tokens, model.shared / tp * (2 if model.gated else 1), model.hidden, width)
+        ffn = ffn + machine.gemm(tokens, model.hidden, model.shared / tp, width)
+    elementwise = machine.stream(tokens * (8 * model.hidden + 3 * (model.ffn + model.shared) / tp) * 2, 4)
     # Prefill attends to half a prompt on average; decoding streams the cache.
     scores = 4 * prefill * prompt / 2 * model.attention_width / tp
     cache = decoding * context * cache_width(knobs, model)
@@ -155,8 +179,7 @@ def step(
     layers = model.layers * (attention + ffn + elementwise + core + link + eager)
     head = machine.gemm(decoding, model.vocabulary / tp, model.hidden, 2.0)
     hops = np.where(knobs.pp > 1, (knobs.pp - 1) * machine.point_to_point(message / tp, tp), 0.0)
-    seconds = layers + head + hops + _STEP + _SEQUENCE * knobs.sequences
-    return seconds, model.layers * link + hops
+    return layers + head + hops, model.layers * link + hops
 
 
 def cache_width(knobs: ServingKnobs, model: Shape) -> Floats:
@@ -167,9 +190,9 @@ def cache_width(knobs: ServingKnobs, model: Shape) -> Floats:
 def serving_footprint(knobs: ServingKnobs, model: Shape, prompt: float, answer: float) -> Floats:
     """GiB that one GPU needs to hold its weights, a full batch and the runtime, [N]."""
     layers = np.ceil(model.layers / knobs.pp)
-    block = model.attention_parameters / knobs.tp + model.experts * model.expert_parameters / np.maximum(
-        knobs.tp, knobs.expert_ranks
-    )
+    block = (
+        model.attention_parameters + model.shared_parameters
+    ) / knobs.tp + model.experts * model.expert_parameters / np.maximum(knobs.tp, knobs.expert_ranks)
     embeddings = model.embedding_parameters / knobs.tp * np.where(knobs.pp > 1, 1.0, 1.0 if model.tied else 2.0)
     weights = layers * block * knobs.weight_width + embeddings * 2
     cache = layers * knobs.sequences * knobs.pp * (prompt + answer) * cache_width(knobs, model)

@@ -125,7 +125,7 @@ def _shares(knobs: TrainingKnobs, model: Shape) -> tuple[_Share, ...]:
     """What a stage's GPU holds, one embedding included: experts have fewer replicas than the rest."""
     stage = np.ceil(model.layers / knobs.pp)
     embedding = model.embedding_parameters / knobs.tp
-    attention = stage * model.attention_parameters / knobs.tp
+    attention = stage * (model.attention_parameters + model.shared_parameters) / knobs.tp
     ranks = knobs.dp * knobs.cp
     if model.experts == 1:
         dense = attention + stage * model.expert_parameters / knobs.tp
@@ -156,11 +156,13 @@ def _gradients(knobs: TrainingKnobs, model: Shape, machine: Machine, one: LayerT
     exposed_reduce = np.where(knobs.overlap_gradients, np.maximum(reduce - backward, tail), reduce)
     forward = stage * one.forward
     exposed_gather = np.where(knobs.overlap_parameters, np.maximum(gather - forward, gather / stage), gather)
-    return np.where(knobs.dp * knobs.cp > 1, exposed_reduce + exposed_gather, 0.0)
+    return np.where((knobs.dp * knobs.cp > 1) & (not model.frozen), exposed_reduce + exposed_gather, 0.0)
 
 
 def _optimizer(knobs: TrainingKnobs, model: Shape, machine: Machine) -> Floats:
     own = np.zeros_like(knobs.tp)
+    if model.frozen:
+        return own
     for share in _shares(knobs, model):
         own = own + share.parameters / np.where(knobs.zero > 0, share.ranks, 1.0)
     # Copy and moments are read and written, the gradient read, the parameter written.
@@ -171,7 +173,8 @@ def footprint(knobs: TrainingKnobs, model: Shape, sequence: int) -> Floats:
     """GiB on the fullest GPU, [N]: the first stage keeps most micro-batches, the last one has the logits."""
     space = layer_space(knobs, model, sequence)
     held = sum(
-        (share.parameters * _width(knobs, share.ranks) for share in _shares(knobs, model)), np.zeros_like(knobs.tp)
+        (share.parameters * _width(knobs, model, share.ranks) for share in _shares(knobs, model)),
+        np.zeros_like(knobs.tp),
     )
     stage = np.ceil(model.layers / knobs.pp)
     interleaved = np.where(knobs.vpp > 1, (knobs.pp - 1) / knobs.vpp, 0.0)
@@ -183,15 +186,19 @@ def footprint(knobs: TrainingKnobs, model: Shape, sequence: int) -> Floats:
     # Logits in the model's precision and in fp32, with their gradient.
     logits = tokens * model.vocabulary / knobs.tp * (2 + 4 + 2)
     # A GPU that is first and last stage has both embeddings.
-    other = model.embedding_parameters / knobs.tp * _width(knobs, knobs.dp * knobs.cp) * (0.0 if model.tied else 1.0)
+    other = (
+        model.embedding_parameters / knobs.tp * _width(knobs, model, knobs.dp * knobs.cp) * (0.0 if model.tied else 1.0)
+    )
     first = held + stage * first_flight * space.kept + space.working
     last = held + stage * last_flight * space.kept + np.maximum(space.working, logits)
     single = held + other + stage * space.kept + np.maximum(space.working, logits)
     return np.where(knobs.pp > 1, np.maximum(first, last), single) / _GIB
 
 
-def _width(knobs: TrainingKnobs, ranks: Floats) -> Floats:
+def _width(knobs: TrainingKnobs, model: Shape, ranks: Floats) -> Floats:
     """Bytes that one parameter takes on a GPU, with its gradient and its optimizer states."""
+    if model.frozen:
+        return np.full_like(knobs.tp, 2.0)
     return (
         2 / np.where(knobs.zero > 2, ranks, 1.0)
         + knobs.gradient_width / np.where(knobs.zero > 1, ranks, 1.0)

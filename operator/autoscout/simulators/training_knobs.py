@@ -129,7 +129,7 @@ def training_knobs(columns: Columns, shape: Shape, workload: Workload, pool: Poo
         & (np.abs(exact - np.round(exact)) < 1e-9)
         & (shape.heads % tp == 0)
         & (shape.hidden % tp == 0)
-        & (shape.ffn % tp == 0)
+        & (shape.ffn % np.where(shape.experts > 1, etp, tp) == 0)
         & (shape.layers >= pp)
         & (shape.experts % ep == 0)
         & (ep * etp <= tp * dp * cp)

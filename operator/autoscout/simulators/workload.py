@@ -19,6 +19,13 @@ class Architecture:
         vocab_size: tokens in the vocabulary.
         experts: experts of a mixture-of-experts layer; None: dense.
         experts_per_token: experts that one token is routed to.
+        expert_ffn_hidden_size: inner width of one expert; None: ffn_hidden_size.
+        shared_expert_ffn_hidden_size: inner width of the expert that sees every token; None: there is none.
+        tied_embeddings: whether the output layer shares the weights of the embedding.
+        activation: `swiglu` (a gate: three matrices) or `gelu` (two).
+        normalization: `rmsnorm` or `layernorm`.
+        kind: `decoder` or `vision-language`.
+        image_tokens: positions of a sequence that come from its image.
     """
 
     layers: int | None = None
@@ -30,6 +37,13 @@ class Architecture:
     vocab_size: int | None = None
     experts: int | None = None
     experts_per_token: int | None = None
+    expert_ffn_hidden_size: int | None = None
+    shared_expert_ffn_hidden_size: int | None = None
+    tied_embeddings: bool | None = None
+    activation: str | None = None
+    normalization: str | None = None
+    kind: str | None = None
+    image_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Workload:
         input_tokens: tokens of one prompt, on average.
         output_tokens: tokens generated for one prompt, on average.
         precision: number format of the computation: bf16, fp16, fp8, fp32.
+        adapters: whether low-rank adapters are trained and the model's own weights stay as they are (LoRA).
     """
 
     framework: str = "custom"
@@ -57,6 +72,7 @@ class Workload:
     input_tokens: int | None = None
     output_tokens: int | None = None
     precision: str | None = None
+    adapters: bool = False
 
 
 @dataclass(frozen=True)

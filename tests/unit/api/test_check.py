@@ -20,13 +20,6 @@ def test_a_local_run_needs_no_image():
     assert str(error) == "spec.profile.image: is required on a cluster: the image that measures one configuration"
 
 
-def test_a_framework_whose_profiler_is_missing_runs_with_a_command():
-    assert runnable(job(spec__workload__framework="vllm"), cluster=True) == []
-    (error,) = runnable(job(spec__workload__framework="vllm", spec__profile__command=REMOVED), cluster=True)
-    assert error.field == "spec.profile.command"
-    assert "give profile.command" in error.message
-
-
 def test_an_unknown_algorithm_is_answered_with_the_known_ones():
     (error,) = runnable(job(spec__search__algorithm="autoscaut"), cluster=True)
     assert error.message == f"'autoscaut' is not known; there are: {', '.join(sorted(ALGORITHMS))}"
@@ -36,12 +29,6 @@ def test_a_setting_that_the_algorithm_does_not_know_is_reported_before_anything_
     job_with = job(spec__search={"algorithm": "autoscout", "settings": {"tournament": {"k": 99}}})
     (error,) = runnable(job_with, cluster=True)
     assert str(error) == "spec.search.settings.tournament.k: is 99; it must lie between 1 and 40"
-
-
-def test_a_preset_is_one_error_and_not_two():
-    preset = job(spec__searchSpace={"preset": "megatron"})
-    assert problems(preset) == []
-    assert [error.field for error in runnable(preset, cluster=True)] == ["spec.searchSpace.preset"]
 
 
 def test_every_wrong_parameter_is_reported_at_once():

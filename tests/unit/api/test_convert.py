@@ -172,3 +172,12 @@ def test_a_trial_that_does_not_belong_is_refused_with_the_field(change, field):
     with pytest.raises(ApiError) as raised:
         convert.entry(changed(manifest(Entry(trial())), change), SPACE)
     assert field in [error.field for error in raised.value.errors]
+
+
+def test_a_trial_of_another_version_says_which_version_can_go_on():
+    written = manifest(Entry(trial()))
+    written["spec"] |= {"engineVersion": "9.9.9"}
+    written["spec"]["configuration"] |= {"unheard_of": 1}
+    with pytest.raises(ApiError) as raised:
+        convert.entry(written, SPACE)
+    assert f"AutoScout 9.9.9 decided, this is {__version__}: finish the search with 9.9.9" in str(raised.value)

@@ -77,6 +77,43 @@ def test_values_and_range_exclude_each_other():
     assert error == "spec.searchSpace.parameters[0]: give either values or range, and not both"
 
 
+@pytest.mark.parametrize(
+    "workload",
+    [
+        {"task": "fine-tuning", "fineTuning": {}},
+        {"task": "fine-tuning", "fineTuning": {"method": "full", "packed": False}},
+        {
+            "task": "fine-tuning",
+            "fineTuning": {"method": "lora", "loraRank": 8, "loraAlpha": 16, "loraTargets": ["qkv"]},
+        },
+        {"task": "inference", "load": {}},
+        {"task": "inference", "load": {"mode": "serving", "concurrency": 8, "requests": 100, "lengths": "sampled"}},
+        {
+            "task": "inference",
+            "load": {"mode": "serving", "requestsPerSecond": "2.5"},
+            "data": {"path": "/data/p.jsonl"},
+        },
+        {"model": {"architecture": {"kind": "vision-language", "imageTokens": 256}}},
+        {"model": {"architecture": {"imageTokens": 256}}},
+        {"model": {"architecture": {"experts": 60, "expertsPerToken": 4, "sharedExpertFfnHiddenSize": 5632}}},
+        {"model": {"architecture": {"tiedEmbeddings": True, "activation": "gelu", "normalization": "layernorm"}}},
+    ],
+)
+def test_workloads_that_a_profiler_can_be_given(workload):
+    job = load(changed(base(), {"spec.workload": workload}))
+    assert isinstance(job, TuningJob), job
+    assert load(job.manifest()) == job
+
+
+def test_what_the_load_and_the_fine_tuning_leave_out():
+    job = load(changed(base(), {"spec.workload": {"task": "inference", "load": {}}}))
+    assert isinstance(job, TuningJob)
+    assert job.spec.workload.manifest()["load"] == {"mode": "offline", "requests": 64, "lengths": "fixed"}
+    job = load(changed(base(), {"spec.workload": {"task": "fine-tuning", "fineTuning": {"method": "lora"}}}))
+    assert isinstance(job, TuningJob)
+    assert job.spec.workload.manifest()["fineTuning"] == {"method": "lora", "packed": True}
+
+
 def test_a_manifest_says_what_it_is():
     found = load({"spec": base()["spec"], "metadata": {"name": "a"}, "kind": "Job"})
     assert found == [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,16 +52,19 @@ class World:
         calls: every call in order, as (name, identity).
         runs: how often each attempt was really started.
         crash_at: number of the call after which the searcher is gone.
+        reports: by trial, what its attempts report of `seconds`; they go on until they are stopped early.
     """
 
     outcome: Callable[[Trial, int], Outcome] = measures_itself
     refuse: bool = False
     crash_at: int | None = None
+    reports: Mapping[int, Sequence[float]] = field(default_factory=dict)
     calls: list[tuple[str, AttemptId | None]] = field(default_factory=list)
     runs: Counter[AttemptId] = field(default_factory=Counter)
     _trials: dict[AttemptId, Trial] = field(default_factory=dict)
     _ends: dict[AttemptId, Outcome] = field(default_factory=dict)
     _seen: set[AttemptId] = field(default_factory=set)
+    _early: set[AttemptId] = field(default_factory=set)
 
     async def ensure(self, trial: Trial, attempt: int) -> None:
         identity = AttemptId(trial.number, attempt)
@@ -75,11 +78,15 @@ class World:
     async def observe(self) -> Sequence[Observation]:
         shown = []
         for identity, trial in sorted(self._trials.items()):
-            if identity in self._seen and identity not in self._ends:
+            goes_on = identity.number in self.reports and identity not in self._early
+            if identity in self._seen and identity not in self._ends and not goes_on:
                 self._ends[identity] = self.outcome(trial, identity.attempt)
             self._seen.add(identity)
             end = self._ends.get(identity)
-            state = Running(since=0.0) if end is None else Ended(end, seconds=2.0, gpus=1)
+            reports = tuple({"seconds": value} for value in self.reports.get(identity.number, ()))
+            early = identity in self._early
+            runs = Running(since=0.0, reports=reports)
+            state = runs if end is None else Ended(end, seconds=2.0, gpus=1, stopped_early=early)
             shown.append(Observation(identity, state))
         self._called("observe", None)
         return shown
@@ -87,6 +94,10 @@ class World:
     async def cancel(self, identity: AttemptId) -> None:
         self._ends.setdefault(identity, Lost("Cancelled"))
         self._called("cancel", identity)
+
+    async def stop_early(self, identity: AttemptId) -> None:
+        self._early.add(identity)
+        self._called("stop_early", identity)
 
     async def release(self, identity: AttemptId) -> None:
         self._trials.pop(identity, None)
@@ -108,10 +119,11 @@ def search(
     stop: asyncio.Event | None = None,
     attempts: int = 2,
     problem: Problem = PROBLEM,
+    stop_early: bool = True,
 ) -> Verdict:
     """One run of the search on the ledger in the directory, a new one if there is none."""
     header = Header("1", 0, spec_hash(JOB), JOB)
-    task = Task("example", problem, budget, InOrder(), gpus=1, max_attempts=attempts)
+    task = Task("example", problem, budget, InOrder(), gpus=1, max_attempts=attempts, stop_early=stop_early)
 
     async def run() -> Verdict:
         opened = LedgerFile.resume if (directory / "ledger.jsonl").exists() else LedgerFile.create

@@ -163,3 +163,26 @@ def test_used_up_time_stops_what_runs_and_gives_up_what_is_pending(tmp_path: Pat
     entry = read(tmp_path / "hours")[1].ledger.entries[0]
     assert isinstance(entry.outcome, Lost)
     assert entry.outcome.reason == "MaxGpuHours"
+
+
+def test_a_profile_that_can_no_longer_win_is_stopped_and_counts_as_measured(tmp_path: Path) -> None:
+    world = World(reports={2: [20.0, 21.0, 20.5]})
+    verdict = search(tmp_path, world, budget=Budget(max_profiles=4))
+    assert verdict.phase is Phase.COMPLETE
+    entry = read(tmp_path)[1].ledger.entries[2]
+    assert isinstance(entry.outcome, Measured)
+    assert [attempt.reason for attempt in entry.attempts] == ["CannotWin"]
+    assert {identity for name, identity in world.calls if name == "stop_early"} == {AttemptId(2, 0)}
+
+
+def test_none_is_stopped_where_that_is_not_wanted(tmp_path: Path) -> None:
+    world, stop = World(reports={1: [90.0, 90.0, 90.0]}), asyncio.Event()
+
+    async def ensured(trial: Trial, attempt: int) -> None:
+        await ensure(trial, attempt)
+        if trial.number == 1 and len(world.calls) > 20:
+            stop.set()
+
+    ensure, world.ensure = world.ensure, ensured  # type: ignore[method-assign]
+    search(tmp_path, world, budget=Budget(max_profiles=3), stop=stop, stop_early=False)
+    assert "stop_early" not in {name for name, _ in world.calls}

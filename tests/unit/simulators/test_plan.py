@@ -20,7 +20,9 @@ def run(tmp_path, job, capsys, **more):
     """(exit code, standard output, standard error)."""
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(job))
-    code = plan(file, more.get("json_to"), 3, Console(width=1000), Console(stderr=True, width=1000))
+    code = plan(
+        file, more.get("json_to"), more.get("html_to"), 3, Console(width=1000), Console(stderr=True, width=1000)
+    )
     return code, *capsys.readouterr()
 
 
@@ -58,6 +60,55 @@ def test_the_json_says_the_same(tmp_path, capsys):
     assert found["configurations"] == found["predicted"]
 
 
+def built_in(**parameters):
+    """The trainer, measured by Megatron's own profiler."""
+    job = trainer()
+    del job["spec"]["profile"]["command"], job["spec"]["profile"]["args"]
+    job["spec"]["searchSpace"]["parameters"] = [
+        each | parameters.get(each["name"], {}) for each in job["spec"]["searchSpace"]["parameters"]
+    ]
+    return job
+
+
+def test_a_frameworks_configuration_is_launched_by_the_framework(tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    job = built_in(ar={"values": ["none", "full"]})
+    _, out, _ = run(tmp_path, job, capsys)
+    assert "pretrain_gpt.py --num-layers 32" in out
+    run(tmp_path, job, capsys, json_to=file)
+    found = json.loads(file.read_text())
+    assert "pretrain_gpt.py" in found["command"]
+    assert found["launch"]["script"].startswith("#!/bin/sh")
+    assert [each["kind"] for each in yaml.safe_load_all(found["launch"]["manifest"])] == ["Job"]
+
+
+def test_a_configuration_that_the_framework_has_not_is_recommended_without_a_command(tmp_path, capsys):
+    job = built_in(ar={"values": ["mlp_only"], "default": "mlp_only"})
+    code, out, _ = run(tmp_path, job, capsys)
+    assert code == 0
+    assert "  none: ar: 'mlp_only' is not one of none, selective, full" in out
+
+
+def test_the_page_says_the_same_and_loads_nothing(tmp_path, capsys):
+    file = tmp_path / "plan.html"
+    job = trainer()
+    job["metadata"]["name"] = "tune"
+    code, _, _ = run(tmp_path, job, capsys, html_to=file)
+    text = file.read_text()
+    assert code == 0
+    for expected in ("<title>tune - AutoScout plan", "Gain over the default", "bench --tp=", "Runners-up", "Why"):
+        assert expected in text
+    assert "src=" not in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_the_gain_is_that_over_the_defaults(tmp_path, capsys):
+    found = adviser(trainer()).advise(0)
+    metric = "seconds_per_iteration"
+    assert found.gain == pytest.approx(found.default.metrics[metric][1] / found.recommended.metrics[metric][1])
+    assert f"{found.gain:.2f}x better than their " in run(tmp_path, trainer(), capsys)[1]
+
+
 def test_constraints_are_kept(tmp_path):
     free = adviser(server()).advise(0).recommended
     job = server()
@@ -78,6 +129,7 @@ def test_nothing_that_fits_is_said_so(tmp_path, capsys):
 def test_a_space_too_large_to_list_is_climbed(monkeypatch):
     whole = adviser(trainer()).advise(0)
     monkeypatch.setattr(advice, "LISTED", 20)
+    monkeypatch.setattr(advice, "DRAWN", 20)
     drawn = adviser(trainer()).advise(0)
     assert drawn.considered < drawn.size == whole.size
     assert drawn.recommended.configuration == whole.recommended.configuration

@@ -6,24 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.simulators.jobs import TRAINING, hardware, pool, train
+from tests.unit.simulators.jobs import SHAPE, TRAINING, hardware, pool, train
 
 from autoscout.simulators.hardware import find
 from autoscout.simulators.machine import Machine
 from autoscout.simulators.training import TrainingSimulator
 
+PARAMETERS = 32 * (4096 * 4096 * 2 + 2 * 4096 * 1024 + 3 * 4096 * 11008) + 2 * 32000 * 4096
 BASE = {"tp": 2, "pp": 2, "dp": 2, "mbs": 1, "ar": "none"}
 
 
 def test_states_alone_take_sixteen_to_eighteen_bytes_of_a_parameter():
     # 16: fp16 parameters and gradients, fp32 copy and two moments; bf16 keeps gradients in fp32.
-    parameters = 32 * (4096 * 4096 * 2 + 2 * 4096 * 1024 + 3 * 4096 * 11008) + 2 * 32000 * 4096
     tiny = replace(TRAINING, sequence_length=1, global_batch_size=1)
     one = {"tp": 1, "pp": 1, "dp": 1, "mbs": 1}
     _, memory, _ = train(one, workload=tiny)
-    assert memory[0] == pytest.approx(18 * parameters / 2**30, rel=0.01)
+    assert memory[0] == pytest.approx(18 * PARAMETERS / 2**30, rel=0.01)
     _, memory, _ = train(one, workload=replace(tiny, precision="fp16"))
-    assert memory[0] == pytest.approx(16 * parameters / 2**30, rel=0.01)
+    assert memory[0] == pytest.approx(16 * PARAMETERS / 2**30, rel=0.01)
 
 
 def test_compute_is_six_flops_for_each_parameter_and_token():
@@ -212,3 +212,31 @@ def test_many_configurations_cost_no_more_operations_than_one(monkeypatch):
     one = len(calls)
     train(*[BASE] * 1000)
     assert len(calls) == 2 * one
+
+
+def test_frozen_weights_have_no_gradients_and_no_states():
+    plain = {"tp": 1, "pp": 1, "dp": 8, "mbs": 1, "ar": "full"}
+    seconds, memory, _ = train(plain)
+    lighter, smaller, _ = train(plain, workload=replace(TRAINING, adapters=True))
+    # 16 of the 18 bytes of a parameter go, and one of the three products of a layer.
+    assert memory[0] - smaller[0] == pytest.approx(16 * PARAMETERS / 2**30, rel=0.05)
+    assert 0.6 < lighter[0] / seconds[0] < 0.9
+
+
+def test_the_expert_that_sees_every_token_costs_time_and_memory():
+    routed = replace(SHAPE, experts=8, experts_per_token=2, expert_ffn_hidden_size=1408)
+    plain = {"tp": 1, "pp": 1, "dp": 8, "ep": 8, "mbs": 1}
+    without = train(plain, workload=replace(TRAINING, architecture=routed))
+    shared = train(plain, workload=replace(TRAINING, architecture=replace(routed, shared_expert_ffn_hidden_size=5632)))
+    assert shared[0][0] > 1.1 * without[0][0]
+    assert shared[1][0] > without[1][0]
+
+
+def test_an_expert_is_as_wide_as_the_job_says():
+    wide = replace(SHAPE, experts=8, experts_per_token=2)
+    narrow = replace(wide, expert_ffn_hidden_size=1408)
+    plain = {"tp": 1, "pp": 1, "dp": 8, "ep": 8, "mbs": 1}
+    assert (
+        train(plain, workload=replace(TRAINING, architecture=narrow))[1][0]
+        < train(plain, workload=replace(TRAINING, architecture=wide))[1][0]
+    )
