@@ -109,6 +109,55 @@ _TILE = "spec.searchSpace.parameters[0]"
 _RANGE = "spec.searchSpace.parameters[1].range"
 _SPACE = "spec.searchSpace"
 _POOL = "spec.hardware.pools[0]"
+_WORKLOAD = "spec.workload"
+_SHAPE = "spec.workload.model.architecture"
+
+
+def _tuning(**fields: Any) -> Document:
+    return {_WORKLOAD: {"task": "fine-tuning", "fineTuning": fields}}
+
+
+def _preset(*parameters: Document) -> Document:
+    """A preset on a model that it knows, with changes to its knobs."""
+    return {
+        _WORKLOAD: {
+            "framework": "megatron",
+            "task": "training",
+            "model": {"name": "llama-3.2-1b"},
+            "globalBatchSize": 8,
+            "sequenceLength": 2048,
+        },
+        _SPACE: {"preset": "megatron", "parameters": list(parameters)},
+        "spec.profile": {"image": "registry.example.com/megatron:1"},
+        "spec.constraints": [],
+    }
+
+
+def _load(**fields: Any) -> Document:
+    return {_WORKLOAD: {"task": "inference", "load": fields}}
+
+
+def _shape(**fields: Any) -> Document:
+    return {_WORKLOAD: {"model": {"architecture": fields}}}
+
+
+def _built_in(workload: Document, *, name: str = "mbs", metric: str = "seconds_per_iteration") -> Document:
+    """A base for the profiler of Megatron, with changes of its workload."""
+    whole = {
+        "framework": "megatron",
+        "task": "training",
+        "globalBatchSize": 8,
+        "sequenceLength": 512,
+        "model": {"name": "meta-llama/Llama-3.1-8B"},
+        **workload,
+    }
+    return {
+        _WORKLOAD: {field: value for field, value in whole.items() if value is not REMOVED},
+        _SPACE: {"parameters": [_parameter(name=name)]},
+        "spec.objectives": [{"metric": metric}],
+        "spec.profile": {"image": "registry.example.com/megatron:1"},
+    }
+
 
 CASES = (
     # Names
@@ -128,6 +177,36 @@ CASES = (
     Case("unknown task", API_SERVER, "spec.workload.task", {"spec.workload.task": "sleeping"}),
     Case("fractional layers", API_SERVER, "layers", {"spec.workload.model": {"architecture": {"layers": 1.5}}}),
     Case("precision with blanks", API_SERVER, "spec.workload.precision", {"spec.workload.precision": "b f 16"}),
+    Case("fine-tuning of a trained model", API_SERVER, f"{_WORKLOAD}.fineTuning", {_WORKLOAD: {"fineTuning": {}}}),
+    Case("unknown method", API_SERVER, "fineTuning.method", _tuning(method="qlora")),
+    Case("rank without adapters", API_SERVER, "fineTuning.loraRank", _tuning(loraRank=8)),
+    Case("alpha without adapters", API_SERVER, "fineTuning.loraAlpha", _tuning(method="full", loraAlpha=8)),
+    Case("targets without adapters", API_SERVER, "fineTuning.loraTargets", _tuning(loraTargets=["qkv"])),
+    Case("no targets", API_SERVER, "fineTuning.loraTargets", _tuning(method="lora", loraTargets=[])),
+    Case("unknown target", API_SERVER, "fineTuning.loraTargets[0]", _tuning(method="lora", loraTargets=["q"])),
+    Case("target twice", API_SERVER, "fineTuning.loraTargets", _tuning(method="lora", loraTargets=["qkv", "qkv"])),
+    Case("rank of zero", API_SERVER, "fineTuning.loraRank", _tuning(method="lora", loraRank=0)),
+    Case("load of a training", API_SERVER, f"{_WORKLOAD}.load", {_WORKLOAD: {"task": "training", "load": {}}}),
+    Case("serving without a load", API_SERVER, "load.concurrency", _load(mode="serving")),
+    Case(
+        "serving with two loads",
+        API_SERVER,
+        "load.concurrency",
+        _load(mode="serving", concurrency=4, requestsPerSecond=2),
+    ),
+    Case("concurrency offline", API_SERVER, "load.concurrency", _load(concurrency=4)),
+    Case("rate offline", API_SERVER, "load.requestsPerSecond", _load(mode="offline", requestsPerSecond=2)),
+    Case("rate of zero", API_SERVER, "load.requestsPerSecond", _load(mode="serving", requestsPerSecond=0)),
+    Case("no requests", API_SERVER, "load.requests", _load(requests=0)),
+    Case("lengths unknown", API_SERVER, "load.lengths", _load(lengths="random")),
+    Case("data without a path", API_SERVER, "data.path", {_WORKLOAD: {"data": {}}}),
+    Case("data at a relative path", API_SERVER, "data.path", {_WORKLOAD: {"data": {"path": "tokens.bin"}}}),
+    Case("image tokens of a decoder", API_SERVER, f"{_SHAPE}.imageTokens", _shape(kind="decoder", imageTokens=64)),
+    Case("uneven query groups", API_SERVER, f"{_SHAPE}.queryGroups", _shape(attentionHeads=32, queryGroups=5)),
+    Case("more experts a token than there are", API_SERVER, "expertsPerToken", _shape(experts=4, expertsPerToken=8)),
+    Case("unknown activation", API_SERVER, f"{_SHAPE}.activation", _shape(activation="relu")),
+    Case("tied embeddings in words", API_SERVER, f"{_SHAPE}.tiedEmbeddings", _shape(tiedEmbeddings="yes")),
+    Case("early stopping in words", API_SERVER, "spec.profile.stopEarly", {"spec.profile.stopEarly": "never"}),
     Case("suspend in words", API_SERVER, "spec.suspend", {"spec.suspend": "yes"}),
     Case(
         "negative time to live",
@@ -150,7 +229,6 @@ CASES = (
     Case("node label that is a number", API_SERVER, "nodeSelector", {f"{_POOL}.nodeSelector": {"zone": 3}}),
     Case("pool named twice", API_SERVER, "spec.hardware.pools[1]", {"spec.hardware.pools[1]": {"name": "a100"}}),
     Case("two pools", OPERATOR, "spec.hardware.pools", {"spec.hardware.pools[1]": {"name": "cpu"}}),
-    Case("several nodes", OPERATOR, f"{_POOL}.nodes", {f"{_POOL}.nodes": 2}),
     # Objectives and constraints
     Case("no objective", API_SERVER, "spec.objectives", {"spec.objectives": []}),
     Case(
@@ -196,7 +274,26 @@ CASES = (
     Case("range in words", API_SERVER, f"{_RANGE}.min", {f"{_RANGE}.min": "one"}),
     Case("range beyond all bounds", API_SERVER, f"{_RANGE}.max", {f"{_RANGE}.max": 1e300}),
     Case("unknown preset", API_SERVER, f"{_SPACE}.preset", {f"{_SPACE}.preset": "everything"}),
-    Case("preset", OPERATOR, f"{_SPACE}.preset", {f"{_SPACE}.preset": "vllm"}),
+    Case("preset without a model", OPERATOR, "spec.workload.model", {f"{_SPACE}.preset": "vllm"}),
+    Case(
+        "preset of another framework",
+        OPERATOR,
+        f"{_SPACE}.preset",
+        _preset() | {_WORKLOAD: {"framework": "vllm", "task": "inference", "model": {"name": "qwen2-7b"}}},
+    ),
+    Case(
+        "preset of an unknown model",
+        OPERATOR,
+        f"{_WORKLOAD}.model.name",
+        _preset() | {f"{_WORKLOAD}.model.name": "qwen9-7b"},
+    ),
+    Case("preset without GPUs", OPERATOR, f"{_POOL}.gpusPerNode", _preset() | {_POOL: {"name": "cpu"}}),
+    Case("preset and a knob misspelled", OPERATOR, f"{_TILE}.name", _preset({"name": "ttp", "values": [1]})),
+    Case("preset and a knob's other name", OPERATOR, f"{_TILE}.name", _preset(_parameter(name="tensor_parallel"))),
+    Case("preset and values of another type", OPERATOR, f"{_TILE}.values", _preset({"name": "tp", "values": ["1"]})),
+    Case("preset and a default off the values", OPERATOR, f"{_TILE}.default", _preset({"name": "tp", "default": 3})),
+    Case("preset and a value that never holds", OPERATOR, f"{_SPACE}.preset", _preset({"name": "tp", "values": [3]})),
+    Case("preset and an entry without a name", API_SERVER, f"{_TILE}.name", _preset({"values": [1]})),
     # Search space: meaning
     Case("default not among the values", OPERATOR, f"{_TILE}.default", {f"{_TILE}.default": 33}),
     Case("default of another type", OPERATOR, f"{_TILE}.default", {f"{_TILE}.default": "32"}),
@@ -321,12 +418,15 @@ CASES = (
         "spec.profile.template.spec.containers",
         {"spec.profile.template": {"spec": {"containers": [{"name": "profile", "image": "other"}]}}},
     ),
-    Case(
-        "framework without a command",
-        OPERATOR,
-        "spec.profile.command",
-        {"spec.workload.framework": "megatron", "spec.profile.command": REMOVED},
-    ),
+    # The built-in profilers
+    Case("framework without its task", OPERATOR, "spec.workload.task", _built_in({"task": REMOVED})),
+    Case("framework with another's task", OPERATOR, "spec.workload.task", _built_in({"task": "inference"})),
+    Case("framework without a batch", OPERATOR, "workload.globalBatchSize", _built_in({"globalBatchSize": REMOVED})),
+    Case("framework without a sequence", OPERATOR, "workload.sequenceLength", _built_in({"sequenceLength": REMOVED})),
+    Case("framework without a model", OPERATOR, f"{_SHAPE}.layers", _built_in({"model": REMOVED})),
+    Case("framework with an unknown model", OPERATOR, f"{_SHAPE}.layers", _built_in({"model": {"name": "a/b"}})),
+    Case("framework with a knob it has not", OPERATOR, f"{_SPACE}.parameters[0].name", _built_in({}, name="tile")),
+    Case("metric that the framework has not", OPERATOR, "objectives[0].metric", _built_in({}, metric="seconds")),
 )
 
 UPDATES = (

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tests.unit.space.spaces import parameter, space
 
-from autoscout.baselines import ALGORITHMS, algorithm
+from autoscout.baselines import ALGORITHMS, NEEDS, algorithm
 from autoscout.search.landscape import Landscape, Row, Status
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.optimizer import generator
@@ -16,9 +16,6 @@ from autoscout.search.outcome import Infeasible, Measured, Outcome
 from autoscout.search.problem import Goal, MetricConstraint, Objective, Problem
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import Kind, Parameter
-
-NEEDS = {"smac": ("smac", "ConfigSpace"), "tpe": ("optuna",)}
-"""Packages of the extra `rivals`, by the algorithm that needs them."""
 
 SPACE = space(
     parameter("tp", [1, 2, 4, 8]),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from autoscout.api.check import problems, runnable
-from autoscout.api.errors import FieldError
+from autoscout.api.errors import ApiError, FieldError
 from autoscout.api.parse import load
 from autoscout.api.tuning_job import TuningJob
 from autoscout.executors.command import PlaceholderError
-from autoscout.executors.command import check as check_command
 from autoscout.executors.kubernetes.manifests import template_errors
+from autoscout.executors.measurement import check_command
 
 
 def check(document: object, *, cluster: bool) -> list[FieldError]:
@@ -26,14 +26,11 @@ def check(document: object, *, cluster: bool) -> list[FieldError]:
 
 
 def _command(job: TuningJob) -> list[FieldError]:
-    profile = job.spec.profile
     try:
-        check_command(
-            profile.command,
-            profile.args,
-            {variable.name: variable.value for variable in profile.env},
-            [parameter.name for parameter in job.spec.search_space.parameters],
-        )
+        check_command(job)
     except PlaceholderError as error:
         return [FieldError(f"spec.{error.field}", error.message)]
+    except ApiError:
+        # No preset, no names to check against: the search space's own errors say what is missing.
+        return []
     return []

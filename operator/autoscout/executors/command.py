@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoscout.api.tuning_job import TuningJob
 from autoscout.executors.interpreters import scripts
 from autoscout.space.values import Value
 from autoscout.space.values import render as text_of
@@ -133,6 +131,7 @@ def environment(
     attempt: int,
     configuration: Mapping[str, Value],
     workload: Mapping[str, Any],
+    hardware: Mapping[str, Any],
     warmup_iterations: int | None,
     iterations: int | None,
     termination_path: str,
@@ -143,7 +142,8 @@ def environment(
         trial: the trial's name, `<job>-<number>`; its frames carry it.
         attempt: 0 for the first run of the trial.
         configuration: the active parameters.
-        workload: `spec.workload`, as it is.
+        workload: `spec.workload`, with the architecture of a model that is known by its name.
+        hardware: what one measurement has: `gpu` (the product, None: no GPU), `nodes`, `gpusPerNode`.
         warmup_iterations: None: the program's own default; so for `iterations`.
         iterations: to be measured.
         termination_path: the file that takes the last frame.
@@ -153,6 +153,7 @@ def environment(
         "attempt": attempt,
         "configuration": dict(configuration),
         "workload": dict(workload),
+        "hardware": dict(hardware),
         "warmupIterations": warmup_iterations,
         "iterations": iterations,
     }
@@ -160,30 +161,6 @@ def environment(
         TRIAL_VARIABLE: json.dumps(description, separators=(",", ":")),
         TERMINATION_VARIABLE: termination_path,
     } | {_variable(name): text_of(value) for name, value in configuration.items()}
-
-
-def shell_line(rendered: RenderedCommand) -> str:
-    """The launch command for a person to copy into a POSIX shell: it starts exactly this."""
-    assignments = [f"{name}={shlex.quote(value)}" for name, value in rendered.env.items()]
-    words = [shlex.quote(word) for word in rendered.argv]
-    # A variable whose name no shell can assign is still possible through env.
-    if all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in rendered.env):
-        return " ".join((*assignments, *words))
-    return shlex.join(("env", *(f"{name}={value}" for name, value in rendered.env.items()), *rendered.argv))
-
-
-def launch_line(job: TuningJob, configuration: Mapping[str, Value]) -> str:
-    """The command line that realises a configuration of this TuningJob, for a person to copy into a shell."""
-    profile = job.spec.profile
-    return shell_line(
-        render(
-            profile.command,
-            profile.args,
-            {variable.name: variable.value for variable in profile.env},
-            configuration,
-            [parameter.name for parameter in job.spec.search_space.parameters],
-        )
-    )
 
 
 def literal(text: str) -> str:

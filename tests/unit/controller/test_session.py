@@ -13,6 +13,7 @@ from autoscout.api.errors import ApiError, FieldError
 from autoscout.controller.planner import Planner
 from autoscout.controller.session import Session, Sessions
 from autoscout.controller.store import Key
+from autoscout.executors.protocol import AttemptId
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.outcome import Measured
 
@@ -138,3 +139,21 @@ async def test_the_command_of_the_best_is_what_a_user_would_type() -> None:
     assert "$(params." not in described.command
     assert described.max_profiles == session.budget.max_profiles
     assert session.described(Ledger()).command == ""
+
+
+async def test_looks_at_the_progress_become_rarer_as_an_attempt_goes_on() -> None:
+    session = await opened(Sessions(), CountingPlanner(), tuning_job())
+    attempt = AttemptId(1, 0)
+    looks = [age for age in range(1, 1801) if session.look_due(attempt, age)]
+    assert looks[:4] == [10, 15, 23, 35]
+    assert len(looks) <= 13, "thirteen requests at most in half an hour"
+
+
+async def test_looks_are_forgotten_with_their_attempt() -> None:
+    session = await opened(Sessions(), CountingPlanner(), tuning_job())
+    first, second = AttemptId(1, 0), AttemptId(2, 0)
+    assert session.look_due(first, 100)
+    assert session.look_due(second, 100)
+    session.forget_looks([second])
+    assert session.look_due(first, 101)
+    assert not session.look_due(second, 101)

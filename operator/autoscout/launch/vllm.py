@@ -1,0 +1,110 @@
+"""A configuration as arguments of `vllm serve`.
+
+Names and values are read by the code that the profiler reads them with: what is launched is what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autoscout.api.vllm_arguments import OPTIONS
+from autoscout.launch.program import LaunchError, Program
+from autoscout.space.values import Value
+from autoscout_profiler.errors import InvalidConfiguration
+from autoscout_profiler.vllm.knobs import DEGREES, command_line, resolve
+from autoscout_profiler.vllm.model import dtype_and_quantization
+from autoscout_profiler.vllm.requests import LONGEST
+from autoscout_profiler.vllm.settings import Load
+
+PORT = 8000
+"""Where `vllm serve` listens unless it is told otherwise."""
+MODEL = "/models/model"
+"""In place of a model without a name."""
+REPLICAS = "data_parallel_size"
+
+
+def program(configuration: Mapping[str, Value], workload: Mapping[str, Any], hardware: Mapping[str, Any]) -> Program:
+    """What serves this configuration.
+
+    Args:
+        configuration: the active parameters.
+        workload: `spec.workload`.
+        hardware: of one measurement: gpu, nodes, gpusPerNode.
+
+    Raises:
+        LaunchError: vLLM can't be started like that.
+    """
+    gpus = hardware["gpusPerNode"]
+    name = (workload.get("model") or {}).get("name")
+    try:
+        load = Load.read(workload)
+        given = resolve(configuration, OPTIONS)
+        values = _defaults(workload, load, gpus) | given
+        degrees = _degrees(values, gpus)
+        values |= {name: degree for name, degree in degrees.items() if degree > 1}
+        groups = [group for each in values.items() for group in _group(*each)]
+    except InvalidConfiguration as error:
+        raise LaunchError(error.field, str(error).removeprefix(f"{error.field}: ")) from error
+    return Program(
+        groups=(("vllm", "serve", name or MODEL), *groups),
+        gpus=math.prod(degrees.values()) if gpus else 0,
+        port=PORT,
+        notes=tuple(_notes(load, given, name)),
+    )
+
+
+def _defaults(workload: Mapping[str, Any], load: Load, gpus: int) -> dict[str, Any]:
+    """What the profiler sets where the configuration does not."""
+    dtype, quantization = dtype_and_quantization(workload.get("precision") or "")
+    each = load.input_tokens + load.output_tokens
+    values: dict[str, Any] = {"dtype": dtype}
+    if quantization is not None:
+        values["quantization"] = quantization
+    if not load.data_path:
+        longest = each if load.lengths == "fixed" else LONGEST * each
+        values["max_model_len"] = max(longest, workload.get("sequenceLength") or 0)
+    if not gpus:
+        values["enforce_eager"] = True
+    return values
+
+
+def _degrees(values: Mapping[str, Any], gpus: int) -> dict[str, int]:
+    """Degrees of parallelism: replicas fill the GPUs where the configuration does not say how many there are."""
+    degrees = {name: _count(name, values.get(name, 1)) for name in DEGREES}
+    each = math.prod(degrees.values()) // degrees[REPLICAS]
+    if gpus and REPLICAS not in values:
+        degrees[REPLICAS] = max(1, gpus // each)
+    if gpus and math.prod(degrees.values()) > gpus:
+        raise LaunchError(
+            "tensor_parallel_size", f"{math.prod(degrees.values())} GPUs are needed and a node has {gpus}"
+        )
+    return degrees
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise LaunchError(name, f"{value!r} is no whole number from 1")
+
+
+def _group(name: str, value: Value) -> Iterator[tuple[str, ...]]:
+    words = command_line({name: value}, OPTIONS)
+    if words:
+        flag, equals, text = words[0].partition("=")
+        yield (flag, text) if equals else tuple(words)
+
+
+def _notes(load: Load, given: Mapping[str, Any], name: str | None) -> Iterator[str]:
+    if name is None:
+        yield f"The workload names no model: put its name or path in place of {MODEL}."
+    elif not name.startswith("/"):
+        yield f"vLLM downloads the weights of {name}, if it may; HF_TOKEN opens gated ones."
+    if load.data_path:
+        yield "Requests came from a file: set --max-model-len to the longest one that you serve."
+    elif "max_model_len" not in given:
+        yield "--max-model-len is the longest request that was measured: raise it for longer ones."
+    unset = [each for each in ("max_num_seqs", "max_num_batched_tokens") if each not in given]
+    if load.mode == "offline" and unset:
+        yield f"Measured was the engine without its server, for which vLLM may choose another {' and '.join(unset)}."

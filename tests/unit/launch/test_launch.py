@@ -1,0 +1,153 @@
+"""One configuration as a line, a script and a manifest that say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.launches import A100, CASES, CUSTOM, Case, megatron
+
+from autoscout.api.convert import job, problem
+from autoscout.executors.kubernetes.names import GPU_RESOURCE
+from autoscout.launch.launch import launch
+from autoscout.launch.manifest import IMAGE
+from autoscout.launch.program import LaunchError
+from autoscout.launch.result import launched_result
+from autoscout.search.ledger import Attempt, Entry, Ledger, Trial
+from autoscout.search.outcome import Measured
+from autoscout.search.plan import Phase, Verdict
+
+
+def manifest(case: Case, **changes: Any) -> dict[str, dict[str, Any]]:
+    """The objects by kind."""
+    document = case.document
+    document["spec"]["profile"] |= changes
+    documents = yaml.safe_load_all(launch(job(document), case.values).manifest)
+    return {each["kind"]: each for each in documents}
+
+
+def pod(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return (objects.get("Job") or objects["Deployment"])["spec"]["template"]["spec"]
+
+
+def test_a_training_is_a_job_and_a_server_a_deployment_with_a_service():
+    assert list(manifest(CASES["megatron-lora"])) == ["Job"]
+    assert list(manifest(CASES["megatron-two-nodes"])) == ["Service", "Job"]
+    assert list(manifest(CASES["megatron-dense"])) == ["ConfigMap", "Job"]
+    assert list(manifest(CASES["vllm"])) == ["Service", "Deployment"]
+    assert list(manifest(CASES["custom"])) == ["Job"]
+
+
+def test_the_nodes_of_a_job_find_each_other():
+    objects = manifest(CASES["megatron-two-nodes"])
+    spec, service = objects["Job"]["spec"], objects["Service"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["metadata"]["name"] == pod(objects)["subdomain"]
+    assert service["spec"]["selector"].items() <= spec["template"]["metadata"]["labels"].items()
+    (container,) = pod(objects)["containers"]
+    assert "--node-rank=$(NODE_RANK)" in container["args"]
+    addresses = {each["name"]: each.get("value") for each in container["env"]}
+    assert addresses["MASTER_ADDR"] == "llama-0.llama"
+
+
+@pytest.mark.parametrize(("case", "gpus"), [("megatron-dense", 8), ("vllm", 8), ("vllm-serving", 4), ("custom", 1)])
+def test_it_asks_for_the_gpus_that_the_configuration_uses(case, gpus):
+    (container,) = pod(manifest(CASES[case]))["containers"]
+    assert container["resources"]["limits"] == {GPU_RESOURCE: gpus}
+    assert pod(manifest(CASES[case]))["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}
+
+
+@pytest.mark.parametrize("case", ["megatron-cpu", "vllm-cpu"])
+def test_without_gpus_none_is_asked_for(case):
+    (container,) = pod(manifest(CASES[case]))["containers"]
+    assert "resources" not in container
+    assert "nodeSelector" not in pod(manifest(CASES[case]))
+
+
+def test_the_profiles_template_holds_for_the_launch_too():
+    template = {
+        "spec": {
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "corpus"}}],
+            "containers": [{"name": "profile", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+        }
+    }
+    spec = pod(manifest(CASES["megatron-dense"], template=template))
+    assert [container["name"] for container in spec["containers"]] == ["main"]
+    assert {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]} == {
+        "/dev/shm",
+        "/etc/autoscout",
+        "/data",
+    }
+    assert {volume["name"] for volume in spec["volumes"]} == {"shared-memory", "files", "data"}
+
+
+def test_a_template_that_does_not_fit_is_named():
+    with pytest.raises(LaunchError) as refused:
+        manifest(CASES["custom"], template={"kind": "Pod"})
+    assert refused.value.field == "profile.template.kind"
+
+
+def test_a_job_without_an_image_has_a_place_to_fill_in():
+    document = CASES["vllm"].document
+    del document["spec"]["profile"]["image"]
+    found = launch(job(document), CASES["vllm"].values).manifest
+    assert f"image: {IMAGE}" in found
+    assert f"# The job names no image: replace {IMAGE}." in found
+
+
+def test_a_service_begins_with_a_letter():
+    document = CASES["vllm"].document
+    document["metadata"]["name"] = "8b"
+    assert "\n  name: run-8b\n" in launch(job(document), CASES["vllm"].values).manifest
+
+
+def test_words_that_the_kubelet_would_expand_arrive_as_they_are():
+    (container,) = pod(manifest(CASES["custom"]))["containers"]
+    assert container["args"][-1] == "it's $$(HOME)"
+
+
+def test_the_line_the_script_and_the_manifest_say_the_same():
+    found = launch(job(CASES["vllm"].document), CASES["vllm"].values)
+    words = found.command.split()
+    joined = " ".join(row.strip(" \\") for row in found.script.splitlines() if not row.startswith(("#", "set")))
+    assert joined == f"exec {found.command}"
+    (container,) = pod(manifest(CASES["vllm"]))["containers"]
+    assert [part for word in (*container["command"], *container["args"]) for part in word.split("=")] == words
+
+
+def entry(number: int, seconds: float, case: Case) -> Entry:
+    space = problem(job(case.document)).space
+    trial = Trial(number, space.canonical(case.values), "default")
+    return Entry(trial, (Attempt("Measured"),), Measured({"seconds_per_iteration": seconds}), number)
+
+
+def result_of(case: Case, entries: int):
+    tuning_job = job(case.document)
+    ledger = Ledger(tuple(entry(number, 1.0 + number, case) for number in range(entries)))
+    verdict = Verdict(Phase.COMPLETE, "MaxProfiles", "done")
+    return launched_result(tuning_job, problem(tuning_job), ledger, verdict=verdict, seconds=1.0)
+
+
+def test_a_result_holds_the_launch_of_its_best():
+    found = result_of(megatron({"mbs": 2}), 3)
+    assert "--micro-batch-size 2" in found.script
+    assert "--micro-batch-size=2" in found.manifest
+    assert found.best is not None
+    assert "--micro-batch-size 2" in found.best.command
+
+
+def test_a_frameworks_long_command_is_shown_for_default_and_best_only():
+    assert [bool(line.command) for line in result_of(megatron({"mbs": 2}), 3).trials] == [True, False, False]
+    assert all(line.command for line in result_of(CUSTOM, 3).trials)
+
+
+def test_nothing_measured_nothing_launched():
+    found = result_of(megatron({"mbs": 2}), 0)
+    assert (found.script, found.manifest) == ("", "")
+
+
+def test_a_best_that_its_framework_can_not_be_started_with_has_no_launch():
+    found = result_of(Case({"tpc": "rs_ag"}, megatron({}).workload, A100, {}), 1)
+    assert (found.script, found.manifest) == ("", "")

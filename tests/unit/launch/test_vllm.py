@@ -1,0 +1,117 @@
+"""Every parameter of vLLM becomes the argument of `vllm serve` that says the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.launches import SERVING
+
+from autoscout.launch.program import LaunchError, Program
+from autoscout.launch.vllm import MODEL, program
+
+HARDWARE = {"gpu": "NVIDIA-A100-SXM4-80GB", "nodes": 1, "gpusPerNode": 4}
+
+
+def started(configuration: dict[str, Any], *, gpus: int = 4, **workload: Any) -> Program:
+    return program(configuration, SERVING | workload, HARDWARE | {"gpusPerNode": gpus})
+
+
+@pytest.mark.parametrize(
+    ("configuration", "groups"),
+    [
+        ({"tp": 4}, [("--tensor-parallel-size", "4")]),
+        ({"tensor_parallel_size": 4}, [("--tensor-parallel-size", "4")]),
+        ({"tp": 2}, [("--tensor-parallel-size", "2"), ("--data-parallel-size", "2")]),
+        ({"tp": 2, "pp": 2}, [("--tensor-parallel-size", "2"), ("--pipeline-parallel-size", "2")]),
+        ({"tp": 1, "dp": 2}, [("--tensor-parallel-size", "1"), ("--data-parallel-size", "2")]),
+        ({"dp": 4, "enable_expert_parallel": True}, [("--data-parallel-size", "4"), ("--enable-expert-parallel",)]),
+        (
+            {"tp": 4, "enable_chunked_prefill": False},
+            [("--tensor-parallel-size", "4"), ("--no-enable-chunked-prefill",)],
+        ),
+        ({"tp": 4, "max_num_seqs": 64}, [("--tensor-parallel-size", "4"), ("--max-num-seqs", "64")]),
+        ({"tp": 4, "batch_size": 64}, [("--tensor-parallel-size", "4"), ("--max-num-seqs", "64")]),
+        (
+            {"tp": 4, "gpu_memory_utilization": 0.9},
+            [("--tensor-parallel-size", "4"), ("--gpu-memory-utilization", "0.9")],
+        ),
+        ({"tp": 4, "async_scheduling": "auto"}, [("--tensor-parallel-size", "4")]),
+        ({"tp": 4, "async_scheduling": "false"}, [("--tensor-parallel-size", "4"), ("--no-async-scheduling",)]),
+        (
+            {"tp": 4, "cudagraph_capture_sizes": "1, 2, 4"},
+            [("--tensor-parallel-size", "4"), ("--cudagraph-capture-sizes", "1", "2", "4")],
+        ),
+    ],
+)
+def test_a_parameter_is_an_argument(configuration, groups):
+    found = started(configuration)
+    assert found.groups[0] == ("vllm", "serve", "meta-llama/Llama-3.1-8B")
+    assert list(found.groups[3:]) == groups
+
+
+def test_replicas_fill_the_gpus_as_they_did_when_it_was_measured():
+    assert started({"tp": 2}).gpus == 4
+    assert started({"tp": 1, "dp": 1}).gpus == 1
+    assert started({"tp": 3}).gpus == 3
+
+
+@pytest.mark.parametrize(
+    ("workload", "groups"),
+    [
+        ({}, [("--dtype", "bfloat16"), ("--max-model-len", "1280")]),
+        ({"precision": "fp16"}, [("--dtype", "float16"), ("--max-model-len", "1280")]),
+        ({"precision": "fp8"}, [("--dtype", "bfloat16"), ("--quantization", "fp8"), ("--max-model-len", "1280")]),
+        ({"sequenceLength": 4096}, [("--dtype", "bfloat16"), ("--max-model-len", "4096")]),
+        ({"precision": None}, [("--dtype", "auto"), ("--max-model-len", "1280")]),
+        ({"load": {"lengths": "sampled"}}, [("--dtype", "bfloat16"), ("--max-model-len", "5120")]),
+        ({"data": {"path": "/data/prompts.jsonl"}}, [("--dtype", "bfloat16")]),
+    ],
+)
+def test_what_the_workload_asks_for(workload, groups):
+    assert list(started({"tp": 4}, **workload).groups[1:-1]) == groups
+
+
+def test_the_configuration_wins_over_the_workload():
+    found = started({"tp": 4, "dtype": "float16", "max_model_len": 8192})
+    assert ("--dtype", "float16") in found.groups
+    assert ("--max-model-len", "8192") in found.groups
+    assert len(found.groups) == 4
+
+
+def test_on_cpus_nothing_is_compiled():
+    cpu = started({"max_num_seqs": 8}, gpus=0)
+    assert ("--enforce-eager",) in cpu.groups
+    assert cpu.gpus == 0
+    assert ("--no-enforce-eager",) in started({"enforce_eager": False}, gpus=0).groups
+
+
+def test_a_model_without_a_name_is_a_place_to_fill_in():
+    found = started({"tp": 4}, model={"architecture": {"layers": 2}})
+    assert found.groups[0] == ("vllm", "serve", MODEL)
+    assert any(MODEL in note for note in found.notes)
+
+
+def test_where_vllm_chooses_differently_for_a_server_it_is_said():
+    assert any("max_num_seqs and max_num_batched_tokens" in note for note in started({"tp": 4}).notes)
+    both = {"max_num_seqs": 8, "max_num_batched_tokens": 2048}
+    assert not any("without its server" in note for note in started(both).notes)
+    serving = {"mode": "serving", "concurrency": 4}
+    assert not any("without its server" in note for note in started({"tp": 4}, load=serving).notes)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "field", "says"),
+    [
+        ({"max_num_seq": 8}, "max_num_seq", "the nearest is max_num_seqs"),
+        ({"seed": 8}, "seed", "the profiler sets it"),
+        ({"tp": 2, "tensor_parallel_size": 4}, "tensor_parallel_size", "means the same as tp"),
+        ({"tp": 8}, "tensor_parallel_size", "8 GPUs are needed and a node has 4"),
+        ({"tp": 0}, "tensor_parallel_size", "0 is no whole number from 1"),
+        ({"enable_prefix_caching": "maybe"}, "enable_prefix_caching", "true or false is expected"),
+    ],
+)
+def test_what_vllm_can_not_be_started_with_is_refused_by_name(configuration, field, says):
+    with pytest.raises(LaunchError, match=says) as refused:
+        started(configuration)
+    assert refused.value.field == field
