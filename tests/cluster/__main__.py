@@ -12,7 +12,7 @@ from .cluster import EXTERNAL, Cluster, Stopwatch, doctor
 from .layout import DEFAULT_STATE, NODES, ClusterError, Layout, cache_directory
 
 DESCRIPTION = f"""\
-A real Kubernetes {components.kubernetes_version()} for the tests, on this machine and as root: etcd, API server,
+A real Kubernetes {components.KUBERNETES.version} for the tests, on this machine and as root: etcd, API server,
 controller manager, scheduler, and {len(NODES)} nodes with containerd and a kubelet each:
 {chr(10).join(f"  {spec.name:8} {spec.gpus} x {spec.gpu_product}" for spec in NODES)}
 The GPUs are a device plugin's claim: Kubernetes counts and assigns them, but no such hardware is there.
@@ -34,7 +34,7 @@ COMMANDS = {
     "up": "start it, unless it runs already; prints the KUBECONFIG to export",
     "down": "stop everything and put the machine back as it was; logs and caches stay",
     "status": "what runs, how much memory it takes, and what is wrong with it",
-    "build": "find the Kubernetes binaries, or build them into the cache",
+    "build": "find the binaries, or build them into the cache",
     "doctor": "why a cluster can't run here; exit status 1 if so",
 }
 

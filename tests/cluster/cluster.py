@@ -21,6 +21,7 @@ from .images import Image
 from .layout import (
     API_SERVER_PORT,
     CONTROLLER_MANAGER_PORT,
+    DNS_READY_PORT,
     ETCD_PEER_PORT,
     ETCD_PORT,
     NODES,
@@ -297,7 +298,8 @@ class Cluster:
         return held
 
     def _require_free_ports(self) -> None:
-        for port in (ETCD_PORT, ETCD_PEER_PORT, API_SERVER_PORT, CONTROLLER_MANAGER_PORT, SCHEDULER_PORT):
+        ports = (ETCD_PORT, ETCD_PEER_PORT, API_SERVER_PORT, CONTROLLER_MANAGER_PORT, SCHEDULER_PORT, DNS_READY_PORT)
+        for port in ports:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

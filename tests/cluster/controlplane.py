@@ -1,4 +1,4 @@
-"""etcd, the API server, the controller manager and the scheduler, on the loopback."""
+"""etcd, the API server, the controller manager, the scheduler and CoreDNS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from .api import ApiClient
 from .components import Components
 from .layout import (
     API_SERVER_PORT,
+    CLUSTER_DOMAIN,
     CONTROLLER_MANAGER_PORT,
+    DNS_ADDRESS,
+    DNS_READY_PORT,
     ETCD_PEER_PORT,
     ETCD_PORT,
     NODES,
@@ -22,8 +25,9 @@ from .layout import (
 from .processes import Processes
 
 API_SERVER = "kube-apiserver"
+DNS = "coredns"
 # In the order of their start.
-PROCESSES = ("etcd", API_SERVER, "service-gateway", "kube-controller-manager", "kube-scheduler")
+PROCESSES = ("etcd", API_SERVER, "service-gateway", "kube-controller-manager", "kube-scheduler", DNS)
 ETCD = f"http://127.0.0.1:{ETCD_PORT}"
 
 # Kubernetes' defaults are 50 s until a silent node counts as lost and 300 s until its pods are given up: a test
@@ -55,17 +59,19 @@ class ControlPlane:
         self._processes.stop(API_SERVER, grace_seconds=grace_seconds)
 
     def start_controllers(self) -> None:
-        """Everything that talks to the API server; the nodes' bridges must be there for the gateway to listen on."""
+        """Everything that talks to the API server; the nodes' bridges must be there to listen on."""
         self._processes.spawn("service-gateway", self._service_gateway())
         self._processes.spawn("kube-controller-manager", self._controller_manager())
         self._processes.spawn("kube-scheduler", self._scheduler())
+        self._processes.spawn(DNS, self._dns())
 
     def await_controllers(self) -> None:
-        """Returns when a pod can be made (its ServiceAccount exists) and placed."""
+        """Returns when a pod can be made (its ServiceAccount exists) and placed, and finds others by name."""
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._processes.wait_until("kube-controller-manager", lambda: self._api.succeeds(account), 120)
         tls = _trusting()
         self._processes.wait_until("kube-scheduler", lambda: _answers(SCHEDULER_PORT, "/readyz", tls), 120)
+        self._processes.wait_until(DNS, lambda: _answers(DNS_READY_PORT, "/ready"), 60)
 
     def stop(self) -> None:
         for name in reversed(PROCESSES):
@@ -143,6 +149,15 @@ class ControlPlane:
             f"-target=127.0.0.1:{API_SERVER_PORT}",
         ]
 
+    def _dns(self) -> list[str]:
+        kubeconfig = pki.kubeconfig(self._layout, pki.DNS)
+        self._layout.corefile.write_text(
+            COREFILE.format(
+                address=DNS_ADDRESS, ready=f"127.0.0.1:{DNS_READY_PORT}", domain=CLUSTER_DOMAIN, kubeconfig=kubeconfig
+            )
+        )
+        return [self._components[DNS], "-conf", str(self._layout.corefile)]
+
     def _credentials(self, identity: pki.Identity) -> list[str]:
         kubeconfig = pki.kubeconfig(self._layout, identity)
         flags = ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
@@ -152,6 +167,21 @@ class ControlPlane:
             "--leader-elect=false",
             "--profiling=false",
         ]
+
+
+# That of kubeadm, without the way to the outside.
+COREFILE = """\
+.:53 {{
+    bind {address}
+    ready {ready}
+    errors
+    cache 30
+    kubernetes {domain} in-addr.arpa {{
+        kubeconfig {kubeconfig}
+        ttl 5
+    }}
+}}
+"""
 
 
 def _answers(port: int, path: str, tls: ssl.SSLContext | None = None) -> bool:

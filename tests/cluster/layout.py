@@ -21,10 +21,13 @@ ETCD_PORT = 26379
 ETCD_PEER_PORT = 26380
 CONTROLLER_MANAGER_PORT = 26257
 SCHEDULER_PORT = 26259
+DNS_READY_PORT = 26181
 KUBELET_PORT = 10250  # on the address of the node's own bridge, never on the loopback
 
 SERVICE_RANGE = "10.197.0.0/24"
 SERVICE_ADDRESS = "10.197.0.1"  # of the Service "kubernetes" in the namespace default
+DNS_ADDRESS = "10.197.0.10"
+CLUSTER_DOMAIN = "cluster.local"
 
 
 class ClusterError(Exception):
@@ -100,6 +103,11 @@ class Layout:
     def mount_points(self) -> Path:
         """Directories that the machine lacked and that the nodes mount over."""
         return self.state / "mount-points.json"
+
+    @property
+    def corefile(self) -> Path:
+        """The configuration of CoreDNS."""
+        return self.state / "Corefile"
 
     @property
     def admin_kubeconfig(self) -> Path:

@@ -15,7 +15,7 @@ from . import host, pki
 from .api import ApiClient
 from .components import Components
 from .hostpackages import cni_directory
-from .layout import KUBELET_PORT, SERVICE_ADDRESS, SERVICE_RANGE, ClusterError, Layout, NodeSpec
+from .layout import CLUSTER_DOMAIN, DNS_ADDRESS, KUBELET_PORT, SERVICE_ADDRESS, ClusterError, Layout, NodeSpec
 from .processes import Processes
 
 PAUSE_IMAGE = "autoscout.local/pause:test"
@@ -52,8 +52,8 @@ class Node:
         for path in host.PRIVATE_PATHS:
             (self._home / "private" / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
         self._write_runtime_configuration()
-        # Every bridge has the Service's address too: pods of any node find the gateway while another node is down.
-        addresses = (f"{self.spec.address}/24", f"{SERVICE_ADDRESS}/32")
+        # Every bridge has the Services' addresses too: pods of any node find API and DNS while another node is down.
+        addresses = (f"{self.spec.address}/24", f"{SERVICE_ADDRESS}/32", f"{DNS_ADDRESS}/32")
         host.add_bridge(self.spec.bridge, addresses, str(self._layout.state))
         host.create_cgroup(self._pods, leaf=False)
         daemons = host.create_cgroup(self._daemons, leaf=True)
@@ -134,7 +134,6 @@ class Node:
 
     def _write_kubelet_configuration(self) -> None:
         certificate, key = pki.certificate_pair(self._layout, pki.kubelet_identity(self.spec))
-        service_prefix = SERVICE_RANGE.rpartition(".")[0]
         configuration = {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -160,8 +159,8 @@ class Node:
             "makeIPTablesUtilChains": False,
             "oomScoreAdj": 0,  # lowering it takes CAP_SYS_RESOURCE
             "resolvConf": str(self._home / "resolv.conf"),
-            "clusterDNS": [f"{service_prefix}.10"],
-            "clusterDomain": "cluster.local",
+            "clusterDNS": [DNS_ADDRESS],
+            "clusterDomain": CLUSTER_DOMAIN,
             "serializeImagePulls": False,
             "imageGCHighThresholdPercent": 100,  # an image that was collected could not be pulled again
             "imageGCLowThresholdPercent": 99,

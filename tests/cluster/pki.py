@@ -45,6 +45,7 @@ KUBELET_CLIENT = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-cl
 ADMIN = Identity("admin", "admin", "system:masters")
 CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
+DNS = Identity("coredns", "coredns", "system:masters")
 
 
 def kubelet_identity(node: NodeSpec) -> Identity:
@@ -61,7 +62,7 @@ def create(layout: Layout, nodes: tuple[NodeSpec, ...]) -> None:
     _certify(layout, "ca", "/CN=autoscout-test-cluster", authority_use)
     for identity in (API_SERVER, KUBELET_CLIENT):
         _sign(layout, identity)
-    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, *map(kubelet_identity, nodes)):
+    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, DNS, *map(kubelet_identity, nodes)):
         _sign(layout, identity)
         path = layout.admin_kubeconfig if identity is ADMIN else kubeconfig(layout, identity)
         _write_kubeconfig(layout, identity, path)

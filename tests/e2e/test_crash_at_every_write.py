@@ -19,7 +19,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 
-PROFILES = 2
+PROFILES = {1: 2, 2: 1}
+"""By the nodes of each."""
 STRIKE_SECONDS = 30
 
 
@@ -36,16 +37,20 @@ def proxied(kubectl: Kubectl, proxy: FaultProxy, tmp_path: Path) -> Iterator[Ope
     operator.kill()
 
 
+@pytest.mark.parametrize("nodes", [1, 2], ids=["one node", "two nodes"])
 @pytest.mark.parametrize("cut", list(Cut), ids=lambda cut: cut.name.lower())
 def test_a_crash_at_any_write_loses_nothing_and_repeats_nothing(
     kubectl: Kubectl,
     proxy: FaultProxy,
     proxied: OperatorProcess,
     cut: Cut,
+    nodes: int,
     figure: Callable[[str, object], None],
 ) -> None:
     """Every life of the operator ends at the first write that did not end two lives already."""
-    kubectl.apply(many_profiles(profiles=PROFILES, parallelism=1))
+    job = many_profiles(profiles=PROFILES[nodes], parallelism=1)
+    job["spec"]["hardware"]["pools"][0]["nodes"] = nodes
+    kubectl.apply(job)
     kills = 0
     while not _complete(kubectl):
         struck = threading.Event()
@@ -61,16 +66,19 @@ def test_a_crash_at_any_write_loses_nothing_and_repeats_nothing(
         kills += 1
     assert _complete(kubectl), proxied.tail()
     trials = kubectl.list("tuningtrials")
-    assert sorted(trial["spec"]["number"] for trial in trials) == list(range(PROFILES))
+    assert sorted(trial["spec"]["number"] for trial in trials) == list(range(PROFILES[nodes]))
     for trial in trials:
         assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["Measured"]
     jobs, pods = kubectl.list("jobs"), kubectl.list("pods")
-    assert len(jobs) == len(pods) == PROFILES, "each profile was started exactly once"
+    assert len(jobs) == PROFILES[nodes]
+    assert len(pods) == PROFILES[nodes] * nodes, "each profile was started exactly once"
     kinds = {
         what.split()[0] + " " + what.split("/namespaces/")[1].split("/", 1)[1].split("/")[0] for what in proxy.struck
     }
-    assert kinds >= {"POST tuningtrials", "POST jobs", "PUT tuningtrials", "PATCH jobs", "PUT tuningjobs"}
-    figure(f"killed {cut.value}", f"{kills} times in {PROFILES} profiles, 0 lost, 0 started twice")
+    expected = {"POST tuningtrials", "POST jobs", "PUT tuningtrials", "PATCH jobs", "PUT tuningjobs"}
+    assert kinds >= expected | ({"POST services"} if nodes > 1 else set())
+    what = f"{PROFILES[nodes]} profile(s) over {nodes} node(s)"
+    figure(f"killed {cut.value}", f"{kills} times in {what}, 0 lost, 0 started twice")
 
 
 def _complete(kubectl: Kubectl) -> bool:

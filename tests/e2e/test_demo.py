@@ -68,15 +68,14 @@ def test_the_quickstart_finds_a_configuration_and_the_command_that_runs_it(tmp_p
     assert (tmp_path / "run/report.html").stat().st_size > 5000
 
 
-def test_the_printed_command_runs_the_best_configuration(tmp_path: Path) -> None:
+def test_the_printed_command_and_the_script_run_the_best_configuration(tmp_path: Path) -> None:
     tune(tmp_path / "run", "--budget", "1")
     printed = written(tmp_path / "run")["best"]["command"]
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-    done = subprocess.run(
-        ["sh", "-c", printed], capture_output=True, text=True, timeout=SECONDS, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    assert '"milliseconds_per_call"' in done.stdout
+    for shell in (["sh", "-c", printed], ["sh", str(tmp_path / "run/launch.sh")]):
+        done = subprocess.run(shell, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert '"milliseconds_per_call"' in done.stdout
 
 
 def test_control_c_keeps_the_ledger_and_resume_goes_on(tmp_path: Path) -> None:

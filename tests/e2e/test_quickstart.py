@@ -65,6 +65,9 @@ def test_the_quickstart_finds_a_best_configuration(
     assert json.loads(published["result.json"])["best"]["configuration"] == shown["configuration"]
     assert published["command"] == shown["command"]
     assert "<html" in published["report.html"]
+    assert json.loads(published["configuration.json"]) == shown["configuration"]
+    assert "exec python3" in published["launch.sh"]
+    kubectl.run("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=published["manifest.yaml"])
 
     audit = [sys.executable, "-m", "autoscout", "replay", "tj/quickstart", "--check", "--kubeconfig"]
     audit += [str(kubectl.kubeconfig), "--namespace", str(kubectl.namespace)]

@@ -25,6 +25,9 @@ ALGORITHMS: Mapping[str, Optimizer] = {
     "random": RandomSearch(),
 }
 
+NEEDS: Mapping[str, tuple[str, ...]] = {"smac": ("smac", "ConfigSpace"), "tpe": ("optuna",)}
+"""Packages of the extra `rivals`, by the algorithm that needs them."""
+
 
 def algorithm(name: str) -> Optimizer:
     """The optimizer of that name.

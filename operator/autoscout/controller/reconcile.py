@@ -21,7 +21,7 @@ from autoscout.controller.store import Key, Kind, Object, Store
 from autoscout.executors.kubernetes import client
 from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
 from autoscout.executors.kubernetes.executor import KubernetesExecutor, release_orphans
-from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Observation, Running
+from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Observation, Running, reports_of
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.plan import Phase, Plan, Situation, Verdict
 from autoscout.search.settle import give_up, settle
@@ -141,7 +141,7 @@ class _Turn:
         self._now = now
         self._namespace: str = item["metadata"]["namespace"]
         self._key = Key(self._namespace, item["metadata"]["name"])
-        self._executor = KubernetesExecutor(api, session.job, session.uid, store)
+        self._executor = KubernetesExecutor(api, session.job, session.uid, store, progress_due=self._progress_due)
         self._ledgers = Ledgers(api, store, session, self._namespace)
         self._ledger = session.ledger(store.trials(session.uid))
         self._previous = statuses.started(item.get("status") or {}, store.trials(session.uid))
@@ -156,6 +156,7 @@ class _Turn:
             )
             return None
         await self._settle(await self._executor.observe())
+        self._session.forget_looks(observation.id for observation in self._in_flight)
         plan = await self._planner.plan(self._session.document, self._ledger, self._situation())
         verdict = plan.verdict
         try:
@@ -206,6 +207,7 @@ class _Turn:
             gpus=ended.gpus,
             max_attempts=self._session.job.spec.profile.attempts,
             position=self._ledger.next_position,
+            stopped_early=ended.stopped_early,
         )
         await self._commit(entry)
         last = entry.attempts[-1]
@@ -230,17 +232,7 @@ class _Turn:
         Raises:
             ExecutorError: the platform refuses a Job for good; all else is done.
         """
-        if plan.give_up is not None:
-            for number in plan.give_up.numbers:
-                entry = give_up(
-                    self._entry(number),
-                    reason=plan.give_up.reason,
-                    message=plan.give_up.message,
-                    position=self._ledger.next_position,
-                )
-                await self._commit(entry)
-        for number, attempt in plan.cancel:
-            await self._executor.cancel(AttemptId(number, attempt))
+        await self._end(plan)
         for trial in plan.append:
             await self._ledgers.append(trial)
             logger.info("%s: trial %d by %s: %s", self._key, trial.number, trial.proposer, dict(trial.configuration))
@@ -260,6 +252,28 @@ class _Turn:
         if refusals:
             raise refusals[0]
 
+    async def _end(self, plan: Plan) -> None:
+        """Give up what is pending and stop what runs, as far as the plan says so."""
+        if plan.give_up is not None:
+            for number in plan.give_up.numbers:
+                entry = give_up(
+                    self._entry(number),
+                    reason=plan.give_up.reason,
+                    message=plan.give_up.message,
+                    position=self._ledger.next_position,
+                )
+                await self._commit(entry)
+        for number, attempt in plan.cancel:
+            await self._executor.cancel(AttemptId(number, attempt))
+        for number, attempt in plan.stop_early:
+            logger.info("%s: trial %d, attempt %d: stopped early, it can't win any more", self._key, number, attempt)
+            await self._executor.stop_early(AttemptId(number, attempt))
+
+    def _progress_due(self, identity: AttemptId, age: float) -> bool:
+        """Whether the progress of an attempt could lead to a decision, and was not read lately."""
+        matters = self._session.stops_early and identity.number > 0 and self._ledger.profiled > 0
+        return matters and self._session.look_due(identity, age)
+
     def _situation(self) -> Situation:
         hours = sum(
             (self._now - observation.state.since) * self._executor.gpus / 3600
@@ -272,6 +286,11 @@ class _Turn:
             in_flight=frozenset((o.id.number, o.id.attempt) for o in self._in_flight),
             elapsed_seconds=statuses.elapsed_seconds(self._previous, self._now),
             running_gpu_hours=hours,
+            reports=(
+                reports_of(self._in_flight, self._session.problem.objectives[0].metric)
+                if self._session.stops_early
+                else {}
+            ),
         )
 
     def _status(self, verdict: Verdict) -> Status:

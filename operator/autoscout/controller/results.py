@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
-from autoscout import __version__
 from autoscout.api.names import TUNING_JOB_LABEL, TUNING_JOB_UID_LABEL, owner_reference
 from autoscout.controller.session import Session
-from autoscout.executors.command import launch_line
 from autoscout.executors.kubernetes import client
 from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
 from autoscout.executors.kubernetes.names import Object, controlled_by
+from autoscout.launch.result import launched_result
 from autoscout.report.document import json_text
 from autoscout.report.html import html
-from autoscout.report.result import Result, result
+from autoscout.report.result import Result
 from autoscout.report.text import text
 from autoscout.search.ledger import Ledger
 from autoscout.search.plan import Verdict
@@ -39,15 +39,7 @@ async def publish(
     Raises:
         TransientApiError: the API server can't be reached.
     """
-    found = result(
-        session.problem,
-        ledger,
-        name=session.job.metadata.name,
-        verdict=verdict,
-        engine_version=__version__,
-        seconds=seconds,
-        commands={entry.trial.number: launch_line(session.job, entry.trial.configuration) for entry in ledger.entries},
-    )
+    found = launched_result(session.job, session.problem, ledger, verdict=verdict, seconds=seconds)
     body = config_map(session, found, namespace)
     try:
         await _write(api, session, body)
@@ -73,8 +65,9 @@ async def _write(api: KubernetesApi, session: Session, body: Object) -> None:
 def config_map(session: Session, found: Result, namespace: str) -> Object:
     """The ConfigMap, owned by the TuningJob. Pure.
 
-    Its keys: `result.json` (docs/reference/tune.md), `report.txt`, `report.html`, and `command`, the command line that
-    realises the best configuration. What does not fit into a ConfigMap is left out, the largest first.
+    Its keys: `result.json` (docs/reference/tune.md), `report.txt`, `report.html`, and what realises the best
+    configuration (docs/reference/launch.md): `configuration.json`, the line `command`, the script `launch.sh` and
+    `manifest.yaml`. What does not fit into a ConfigMap is left out, the largest first.
     """
     name = session.job.metadata.name
     data = {
@@ -83,6 +76,9 @@ def config_map(session: Session, found: Result, namespace: str) -> Object:
         "report.html": html(found),
         "command": found.best.command if found.best is not None else "",
     }
+    if found.best is not None:
+        data["configuration.json"] = json.dumps(dict(found.best.configuration), indent=2) + "\n"
+        data |= {name: part for name, part in (("launch.sh", found.script), ("manifest.yaml", found.manifest)) if part}
     while sum(len(part.encode()) for part in data.values()) > LARGEST_BYTES:
         del data[max(data, key=lambda key: len(data[key]))]
     return {

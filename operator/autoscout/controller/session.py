@@ -12,11 +12,17 @@ from autoscout.api.tuning_job import TuningJob
 from autoscout.controller.planner import Planner
 from autoscout.controller.status import Described
 from autoscout.controller.store import Key, Object
-from autoscout.executors.command import launch_line
 from autoscout.executors.kubernetes.names import controlled_by
+from autoscout.executors.protocol import AttemptId
+from autoscout.launch.launch import launch_line
 from autoscout.search.incumbent import incumbent
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.problem import Budget, Problem
+
+FIRST_LOOK_SECONDS = 10.0
+"""A profile that is shorter isn't worth stopping."""
+LOOK_GROWTH = 1.5
+"""Of a profile of 30 minutes the progress is read 13 times at most, of one of 3 hours 18 times."""
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Session:
     problem: Problem
     budget: Budget
     _entries: dict[str, tuple[str, Entry]] = field(default_factory=dict)
+    _looks: dict[AttemptId, float] = field(default_factory=dict)
 
     def ledger(self, trials: Iterable[Object]) -> Ledger:
         """The ledger from the TuningTrials that this TuningJob controls; a trial is parsed once a version.
@@ -52,6 +59,26 @@ class Session:
             entries[metadata["uid"]] = known
         self._entries = entries
         return Ledger(tuple(sorted((entry for _, entry in entries.values()), key=lambda entry: entry.trial.number)))
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether profiles that can no longer win are stopped; with several objectives none is known to be lost."""
+        return self.job.spec.profile.stop_early and len(self.problem.objectives) == 1
+
+    def look_due(self, identity: AttemptId, age: float) -> bool:
+        """Whether to read the progress of an attempt that runs for `age` seconds; if so, that look is taken.
+
+        It is a request for its log, so the looks become rarer as the attempt goes on: each may come once it has run
+        half as long again.
+        """
+        if age < max(FIRST_LOOK_SECONDS, self._looks.get(identity, 0.0) * LOOK_GROWTH):
+            return False
+        self._looks[identity] = age
+        return True
+
+    def forget_looks(self, in_flight: Iterable[AttemptId]) -> None:
+        """Only these attempts still run."""
+        self._looks = {identity: self._looks[identity] for identity in in_flight if identity in self._looks}
 
     def described(self, ledger: Ledger) -> Described:
         """What the status says beside the search's own words."""

@@ -143,6 +143,7 @@ def searching(
             "inFlight": len(observations),
             "infeasible": ledger.infeasible,
             "lost": ledger.lost,
+            "stoppedEarly": ledger.stopped_early,
             "gpuHours": round(hours, 6),
         },
         "running": [_running(each, job_names) for each in observations[:MOST_RUNNING_SHOWN]],

@@ -3,7 +3,7 @@
 attempt.json    what it measures; written first, never changed
 slot.json       where it was started
 started.json, log, termination, ended.json, lock: the supervisor's
-cancel          it is to be stopped
+cancel          it is to be stopped; `CannotWin` in it: early, its progress is its result
 released        its outcome was committed
 """
 
@@ -21,8 +21,10 @@ from autoscout.executors import supervisor
 from autoscout.executors.command import TERMINATION_VARIABLE
 from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Running, State, Waiting
 from autoscout.executors.slots import Slot
-from autoscout.executors.verdict import deadline_exceeded, judge, measured
+from autoscout.executors.verdict import deadline_exceeded, judge, measured, so_far
+from autoscout.search.ledger import CANNOT_WIN
 from autoscout.search.outcome import Infeasible, Lost, Outcome
+from autoscout.search.settle import CANCELLED
 from autoscout_profiler.scanner import Scanner
 
 _ATTEMPT = "attempt.json"
@@ -131,13 +133,21 @@ class Attempt:
         if not started:
             return Waiting("Queued", "every slot is taken by another measurement", self.queued)
         progress = self._scanner.progress.payload if self._scanner.progress is not None else {}
-        return Running(float(started["time"]), progress)
+        return Running(float(started["time"]), progress, tuple(self._scanner.reports))
 
     def never_started(self) -> None:
         """Record that its supervisor could not even begin."""
         with supervisor.take_lock(self.directory) as locked:
             if locked and self.fresh:
                 supervisor.write_ended(self.directory, supervisor.VANISHED)
+
+    def stop_early(self) -> None:
+        """Have it end with what it has, if it runs."""
+        holder = supervisor.lock_holder(self.directory)
+        if holder is None or self.fresh or (self.directory / supervisor.CANCEL).exists():
+            return
+        (self.directory / supervisor.CANCEL).write_text(CANNOT_WIN)
+        self._signal(holder)
 
     def cancel(self) -> None:
         """Have it stopped; what has ended stays as it is."""
@@ -182,16 +192,21 @@ class Attempt:
             self._scanner.read_termination_message(self.termination_path.read_bytes())
         seconds = max(0.0, ended["time"] - started["time"]) if started else 0.0
         gpus = len(self.slot.gpus) if self.slot and started else 0
-        return Ended(self._outcome(ended), seconds, gpus, self._scanner.frames_ignored)
+        early = (
+            ended["cause"] == supervisor.CANCELLED and (self.directory / supervisor.CANCEL).read_text() == CANNOT_WIN
+        )
+        result = self._outcome(ended, early=early)
+        return Ended(result, seconds, gpus, self._scanner.frames_ignored, stopped_early=early)
 
-    def _outcome(self, ended: dict[str, Any]) -> Outcome:
+    def _outcome(self, ended: dict[str, Any], *, early: bool) -> Outcome:
+        otherwise: Outcome
         match ended["cause"]:
             case supervisor.EXITED:
                 return judge(ended["exitCode"], self._scanner)
             case supervisor.DEADLINE:
                 return deadline_exceeded(self.timeout, self._scanner)
             case supervisor.CANCELLED:
-                otherwise: Outcome = Lost("Cancelled", "stopped on request")
+                otherwise = so_far(self._scanner) if early else Lost(CANCELLED, "stopped on request")
             case supervisor.STOPPED:
                 otherwise = Lost("Terminated", "stopped by a SIGTERM from outside AutoScout")
             case supervisor.NOT_STARTED:

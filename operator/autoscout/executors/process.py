@@ -20,7 +20,8 @@ from autoscout.api.names import trial_name
 from autoscout.api.tuning_job import TuningJob
 from autoscout.executors import supervisor
 from autoscout.executors.attempt import Attempt, attempts_in, identity_of
-from autoscout.executors.command import PlaceholderError, RenderedCommand, environment, render
+from autoscout.executors.command import PlaceholderError, RenderedCommand
+from autoscout.executors.measurement import rendered_command, trial_environment
 from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Observation
 from autoscout.executors.slots import Slot, machine_slots
 from autoscout.search.ledger import Trial
@@ -104,6 +105,13 @@ class ProcessExecutor:
             if identity in self._attempts:
                 self._attempts[identity].cancel()
 
+    async def stop_early(self, identity: AttemptId) -> None:
+        """See `Executor`. The process has the grace to answer SIGTERM with a result frame."""
+        async with self._lock:
+            await asyncio.to_thread(self._adopt)
+            if identity in self._attempts:
+                self._attempts[identity].stop_early()
+
     async def release(self, identity: AttemptId) -> None:
         """See `Executor`. The log stays in the directory for people.
 
@@ -170,16 +178,7 @@ class ProcessExecutor:
 
     async def _start(self, attempt: Attempt, slot: Slot) -> None:
         trial, rendered = self._trials[attempt.id]
-        profile = self._job.spec.profile
-        variables = environment(
-            trial=trial_name(self._job.metadata.name, trial.number),
-            attempt=attempt.id.attempt,
-            configuration=trial.configuration,
-            workload=self._job.spec.workload.manifest(),
-            warmup_iterations=profile.warmup_iterations,
-            iterations=profile.iterations,
-            termination_path=str(attempt.termination_path),
-        )
+        variables = trial_environment(self._job, trial, attempt.id.attempt, str(attempt.termination_path))
         if slot.gpus:
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(slot.gpus)
         process = await asyncio.create_subprocess_exec(
@@ -197,18 +196,11 @@ class ProcessExecutor:
             attempt.never_started()
 
     def _render(self, trial: Trial) -> RenderedCommand:
-        profile = self._job.spec.profile
         try:
-            rendered = render(
-                profile.command,
-                profile.args,
-                {variable.name: variable.value for variable in profile.env},
-                trial.configuration,
-                [parameter.name for parameter in self._job.spec.search_space.parameters],
-            )
+            rendered = rendered_command(self._job, trial.configuration)
         except PlaceholderError as error:
             raise ExecutorError("CommandInvalid", f"spec.{error}") from error
-        if not profile.command:
+        if not rendered.command:
             raise ExecutorError(
                 "CommandInvalid", "spec.profile.command: without an image there is no entry point: name the program"
             )

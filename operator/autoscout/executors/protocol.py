@@ -38,10 +38,12 @@ class Running:
     Attributes:
         since: start of the pod or process, seconds since the epoch.
         progress: the payload of the last progress frame, empty before the first one.
+        reports: the metrics of the progress frames that had any, oldest first; perhaps only the latest of them.
     """
 
     since: float
     progress: Mapping[str, object] = field(default_factory=dict)
+    reports: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class Ended:
         seconds: wall time from the start of the pod or process to its end; 0 if it never started.
         gpus: how many GPUs it held meanwhile.
         frames_ignored: frames that were torn, forged or another trial's.
+        stopped_early: whether it ended because of `stop_early`.
     """
 
     result: Outcome
     seconds: float
     gpus: int
     frames_ignored: int = 0
+    stopped_early: bool = False
 
 
 State = Waiting | Running | Ended
@@ -70,6 +74,16 @@ class Observation:
 
     id: AttemptId
     state: State
+
+
+def reports_of(observations: Sequence[Observation], metric: str) -> dict[tuple[int, int], tuple[float, ...]]:
+    """What each running attempt has reported of a metric, oldest first; those that reported nothing are left out."""
+    found = {
+        each.id: tuple(report[metric] for report in each.state.reports if metric in report)
+        for each in observations
+        if isinstance(each.state, Running)
+    }
+    return {identity: values for identity, values in found.items() if values}
 
 
 class ExecutorError(Exception):
@@ -106,6 +120,14 @@ class Executor(Protocol):
 
     async def cancel(self, identity: AttemptId) -> None:
         """Stop an attempt and free what it holds. It ends as `Lost('Cancelled')` unless it had finished."""
+        ...
+
+    async def stop_early(self, identity: AttemptId) -> None:
+        """Have a running measurement end now with what it has, which is its result.
+
+        It is asked by SIGTERM, and its result frame counts; if it answers with none, its progress frames have to do.
+        What does not run yet, or has ended, is left as it is.
+        """
         ...
 
     async def release(self, identity: AttemptId) -> None:

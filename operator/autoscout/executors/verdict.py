@@ -13,12 +13,15 @@ here. Then, in this order:
 
 from __future__ import annotations
 
+from statistics import median
+
+from autoscout.search.ledger import CANNOT_WIN
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout_profiler.frames import Error, Result, shorten
 from autoscout_profiler.programs import signal_name
 from autoscout_profiler.scanner import Scanner
 
-INFRASTRUCTURE = frozenset({"Infrastructure", "Preempted"})
+INFRASTRUCTURE = frozenset({"Infrastructure", "Preempted", "PeerLost"})
 """Reasons of error frames that blame the platform, not the configuration."""
 
 _MESSAGE_LIMIT = 1000
@@ -53,6 +56,21 @@ def measured(scanner: Scanner) -> Measured | None:
     """The measurement, if the program's last word is one: it outweighs that the attempt was stopped afterwards."""
     outcome = last_word(scanner)
     return outcome if isinstance(outcome, Measured) else None
+
+
+def so_far(scanner: Scanner) -> Outcome:
+    """The outcome of an attempt that we stopped early, and that answered with no result.
+
+    Its progress frames have to do: the median of what they showed of each metric, with every one as a sample. An error
+    frame does not count: the signal may have caused it.
+    """
+    samples: dict[str, tuple[float, ...]] = {}
+    for report in scanner.reports:
+        for metric, value in report.items():
+            samples[metric] = (*samples.get(metric, ()), value)
+    if not samples:
+        return Lost(CANNOT_WIN, "stopped early, and nothing that it had reported can be read")
+    return Measured({metric: median(values) for metric, values in samples.items()}, samples)
 
 
 def deadline_exceeded(timeout: float, scanner: Scanner) -> Outcome:

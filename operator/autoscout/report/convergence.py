@@ -1,9 +1,11 @@
-"""Benchmarks as pictures: incumbent against profiles, and how many seeds have found the optimum. Standalone SVG."""
+"""Benchmarks as pictures: incumbent against profiles or time, and how many seeds are there. Standalone SVG."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from autoscout.report.benchmark import Results, quantile
@@ -26,8 +28,25 @@ STYLE = (
     ".line{fill:none;stroke-width:2.2}.band{stroke:none;opacity:.12}"
 )
 
-Point = tuple[int, float]
-"""(profiles, value)."""
+SAMPLES = 400
+"""Points of a curve against time."""
+
+Point = tuple[float, float]
+"""(profiles or minutes, value)."""
+
+
+@dataclass(frozen=True)
+class _Across:
+    """The axis of what a search has spent.
+
+    Attributes:
+        steps: where curves are sampled, ascending.
+        at: the incumbent of a run by then; a run that ended earlier keeps its last.
+    """
+
+    label: str
+    steps: Sequence[float]
+    at: Callable[[Run, float], float | None]
 
 
 def convergence(results: Results) -> str:
@@ -36,6 +55,21 @@ def convergence(results: Results) -> str:
     A seed without a feasible configuration counts as infinitely bad: a line begins where half of them have one.
     An empty string where the table has no feasible row.
     """
+    return _ratios(results, _profiles(results.budget))
+
+
+def wall_clock(results: Results) -> str:
+    """The same against the modelled time of the profiles; an empty string also where that is not modelled."""
+    spent = [run.elapsed[_last_improvement(run)] for run in results.runs if run.elapsed]
+    if len(spent) < len(results.runs) or not spent or max(spent) <= 0:
+        return ""
+    horizon = max(spent)
+    steps = [horizon * step / SAMPLES for step in range(SAMPLES + 1)]
+    minutes = _Across("minutes of profiles (modelled)", [step / 60 for step in steps], _at_minutes)
+    return _ratios(results, minutes)
+
+
+def _ratios(results: Results, across: _Across) -> str:
     optimum = results.optimum
     if not optimum:
         return ""
@@ -48,7 +82,7 @@ def convergence(results: Results) -> str:
 
     curves = {
         name: [
-            (share, _curve(results.of(name), results.budget, lambda run, at: ratio(_at(run, at)), share))
+            (share, _curve(results.of(name), across, lambda run, at: ratio(across.at(run, at)), share))
             for share in (0.25, 0.5, 0.75)
         ]
         for name in results.algorithms
@@ -57,57 +91,68 @@ def convergence(results: Results) -> str:
     if not values:
         return ""
     up = scale([1.0, *values], HEIGHT - BOTTOM, TOP)
-    return _picture(results, f"{results.landscape}: best {results.metric} over the optimum", up, curves)
+    return _picture(f"{results.landscape}: best {results.metric} over the optimum", across, up, curves)
 
 
 def reached(results: Results) -> str:
     """The share of seeds whose incumbent is within 1 % of the optimum, against profiles."""
 
-    def near(run: Run, at: int) -> float:
+    def near(run: Run, at: float) -> float:
         count = run.profiles_to[RATIOS[-1]]
         return 100.0 if count is not None and count <= at else 0.0
 
+    across = _profiles(results.budget)
     curves = {
-        name: [(0.5, [(at, _mean([near(run, at) for run in results.of(name)])) for at in _steps(results.budget)])]
+        name: [(0.5, [(at, _mean([near(run, at) for run in results.of(name)])) for at in across.steps])]
         for name in results.algorithms
     }
     up = Scale(0.0, 105.0, HEIGHT - BOTTOM, TOP)
-    return _picture(results, f"{results.landscape}: seeds within 1 % of the optimum, in %", up, curves)
+    return _picture(f"{results.landscape}: seeds within 1 % of the optimum, in %", across, up, curves)
 
 
-def _steps(budget: int) -> range:
-    return range(1, budget + 1)
+def _profiles(budget: int) -> _Across:
+    return _Across("profiles", range(1, budget + 1), _at)
 
 
-def _at(run: Run, at: int) -> float | None:
-    """The incumbent after so many profiles; a run that ended earlier keeps its last."""
-    return run.best[min(at, len(run.best)) - 1] if run.best else None
+def _at(run: Run, at: float) -> float | None:
+    return run.best[min(int(at), len(run.best)) - 1] if run.best else None
+
+
+def _at_minutes(run: Run, minutes: float) -> float | None:
+    done = bisect_right(run.elapsed, 60 * minutes + 1e-9)
+    return run.best[done - 1] if done else None
+
+
+def _last_improvement(run: Run) -> int:
+    return next((at for at, value in enumerate(run.best) if value == run.best[-1]), 0)
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _curve(runs: Sequence[Run], budget: int, value: Callable[[Run, int], float | None], share: float) -> list[Point]:
-    points = [(at, quantile([value(run, at) for run in runs], share)) for at in _steps(budget)]
+def _curve(
+    runs: Sequence[Run], across: _Across, value: Callable[[Run, float], float | None], share: float
+) -> list[Point]:
+    points = [(at, quantile([value(run, at) for run in runs], share)) for at in across.steps]
     return [(at, found) for at, found in points if found is not None]
 
 
-def _picture(results: Results, title: str, up: Scale, curves: dict[str, list[tuple[float, list[Point]]]]) -> str:
-    across = Scale(1, max(2, results.budget), LEFT, WIDTH - RIGHT)
+def _picture(title: str, spent: _Across, up: Scale, curves: dict[str, list[tuple[float, list[Point]]]]) -> str:
+    across = Scale(spent.steps[0], max(spent.steps[0] + 1, spent.steps[-1]), LEFT, WIDTH - RIGHT)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{escape(title)}</title><style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text class="title" x="{LEFT}" y="24">{escape(title)}</text>',
-        *_frame(across, up),
+        *_frame(across, up, spent.label),
     ]
     for position, (name, bands) in enumerate(curves.items()):
         parts += _drawn(name, position, bands, across, up)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _frame(across: Scale, up: Scale) -> list[str]:
+def _frame(across: Scale, up: Scale, label: str) -> list[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     for tick in up.ticks():
@@ -119,7 +164,7 @@ def _frame(across: Scale, up: Scale) -> list[str]:
         for tick in across.ticks()
     ]
     parts.append(f'<path class="axis" d="M{LEFT} {bottom}H{right}"/>')
-    parts.append(f'<text x="{(LEFT + right) / 2:.1f}" y="{HEIGHT - 10}" text-anchor="middle">profiles</text>')
+    parts.append(f'<text x="{(LEFT + right) / 2:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(label)}</text>')
     return parts
 
 

@@ -34,6 +34,7 @@ def document(result: Result) -> dict[str, Any]:
         },
         "default": _trial(result.default) if result.default else None,
         "best": _trial(result.best) if result.best else None,
+        "launch": {"script": result.script, "manifest": result.manifest} if result.manifest else None,
         "speedup": result.speedup,
         "metrics": [
             {

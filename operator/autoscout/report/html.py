@@ -127,9 +127,15 @@ def _settings(result: Result) -> list[str]:
 def _command(result: Result) -> list[str]:
     if result.best is None or not result.best.command:
         return []
+    more = [("As a script", result.script), ("As a manifest for kubectl apply", result.manifest)]
     return [
         "<h2>Run the best configuration</h2>",
         f'<pre tabindex="0" aria-label="command line">{escape(result.best.command)}</pre>',
+        *(
+            f"<details><summary>{title}</summary><pre>{escape(content)}</pre></details>"
+            for title, content in more
+            if content
+        ),
     ]
 
 

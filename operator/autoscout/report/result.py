@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from autoscout.search.incumbent import default_entry, feasible_metrics, incumbent, speedup
+from autoscout.search.incumbent import (
+    Judged,
+    best_of,
+    default_entry,
+    feasible_metrics,
+    incumbent,
+    judged,
+    speedup,
+)
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Infeasible, Lost, Measured
 from autoscout.search.plan import Verdict
@@ -110,6 +118,8 @@ class Result:
     Attributes:
         trials: by number.
         curve: value of the first objective of the incumbent after 1, 2, ... profiles; None while there is none.
+        script: what runs the best configuration with `sh`; empty if unknown, or if its image alone knows the program.
+        manifest: what runs it with `kubectl apply`, as YAML; empty if unknown.
     """
 
     name: str
@@ -125,6 +135,8 @@ class Result:
     settings: tuple[Setting, ...]
     curve: tuple[float | None, ...]
     cost: Cost
+    script: str
+    manifest: str
 
 
 def result(
@@ -136,12 +148,16 @@ def result(
     engine_version: str,
     seconds: float,
     commands: Mapping[int, str],
+    script: str = "",
+    manifest: str = "",
 ) -> Result:
     """Work out what a ledger says.
 
     Args:
         seconds: wall time of the search, pauses excluded.
         commands: number of a trial to the command line that runs its configuration.
+        script: what runs the best configuration with `sh`.
+        manifest: what runs it with `kubectl apply`.
     """
     lines = {
         entry.trial.number: _line(problem, entry, commands.get(entry.trial.number, "")) for entry in ledger.entries
@@ -162,6 +178,8 @@ def result(
         settings=_settings(parameters, default, best),
         curve=_curve(problem, ledger),
         cost=_cost(ledger, seconds),
+        script=script,
+        manifest=manifest,
     )
 
 
@@ -242,16 +260,18 @@ def _settings(parameters: tuple[str, ...], default: TrialLine | None, best: Tria
 
 
 def _curve(problem: Problem, ledger: Ledger) -> tuple[float | None, ...]:
-    objective = problem.objectives[0]
+    """The incumbent's objective after every profile."""
+    measured = {each.entry.trial.number: each for each in judged(problem, ledger)}
     curve: list[float | None] = []
+    known: list[Judged] = []
     best: float | None = None
     for entry in ledger.settled:
         if isinstance(entry.outcome, Lost):
             continue
-        metrics = feasible_metrics(problem, entry)
-        if metrics is not None:
-            value = metrics[objective.metric]
-            best = value if best is None or objective.better(value, best) else best
+        if entry.trial.number in measured:
+            known.append(measured[entry.trial.number])
+            found = best_of(problem, known)
+            best = measured[found.trial.number].value if found is not None else None
         curve.append(best)
     return tuple(curve)
 

@@ -54,6 +54,7 @@ tr.chosen { background: var(--wash); } tr.chosen th, .changed td.new { color: va
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 12px 16px; margin: 0;
   white-space: pre-wrap; overflow-wrap: anywhere;
   font: 13.5px/1.55 ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; user-select: all; }
+details { margin-top: 10px; } summary { cursor: pointer; color: var(--soft); padding: 4px 0; }
 footer { margin-top: 40px; color: var(--soft); font-size: 13px; }
 @media print { main { max-width: none; padding: 0; } .scroll { overflow: visible; } }
 """

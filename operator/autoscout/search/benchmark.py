@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 from autoscout.search.incumbent import incumbent
-from autoscout.search.landscape import Landscape
+from autoscout.search.landscape import Landscape, Row
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.optimizer import Optimizer
 from autoscout.search.plan import Situation, plan
@@ -26,6 +27,10 @@ class Simulates(Protocol):
         ...
 
 
+Cost = Callable[[Problem, Row | None], float]
+"""Seconds that a profile takes, modelled; the row is None where the table has none."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """How the runs of a benchmark are made.
@@ -35,12 +40,17 @@ class Setup:
         noise: see `Landscape.outcome`.
         settings: `search.settings` of every algorithm; each reads those that it knows.
         parallelism: profiles in flight at once; they end in the order in which they began.
+        until: end a run as soon as the incumbent's true value is within this ratio of the optimum (1.01: 1 %; 1: the
+            optimum itself, after which nothing better can come); None: the budget alone ends it.
+        cost: of a profile; None: time is not modelled.
     """
 
     budget: int = 200
     noise: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     parallelism: int = 1
+    until: float | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Run:
         profiles_to: for each of RATIOS the profiles needed to come so near the optimum; None: it did not.
         simulated: evaluations without a profile.
         optimizer_seconds: time spent in deciding what to measure.
+        elapsed: modelled seconds of all profiles up to and with the 1st, 2nd, ...; empty: not modelled.
     """
 
     algorithm: str
@@ -62,12 +73,13 @@ class Run:
     profiles_to: Mapping[str, int | None]
     simulated: int
     optimizer_seconds: float
+    elapsed: tuple[float, ...] = ()
 
 
 def run(
     landscape: Landscape, algorithm: str, optimizer: Optimizer, seed: int, setup: Setup, clock: Callable[[], float]
 ) -> Run:
-    """Search until the budget is used up or nothing is proposed any more.
+    """Search until the budget is used up, nothing is proposed any more, or `setup.until` is reached.
 
     Args:
         clock: seconds that only grow; the core has no clock of its own.
@@ -78,6 +90,7 @@ def run(
     problem = replace(landscape.problem, algorithm=algorithm, settings=dict(setup.settings), seed=seed)
     situation = Situation(Budget(max_profiles=setup.budget, parallelism=setup.parallelism))
     ledger, best, seconds = Ledger(), list[float | None](), 0.0
+    costs: list[float] = []
     while True:
         before = clock()
         decided = plan(problem, ledger, situation, optimizer)
@@ -91,6 +104,10 @@ def run(
         ledger = Ledger(tuple(ended if entry is first else entry for entry in ledger.entries))
         found = incumbent(problem, ledger)
         best.append(None if found is None else landscape.value(found.trial.configuration))
+        if setup.cost is not None:
+            costs.append(setup.cost(problem, landscape.rows.get(first.trial.configuration.fingerprint)))
+        if setup.until is not None and profiles_to(landscape, best[-1:], setup.until) is not None:
+            break
     return Run(
         algorithm=algorithm,
         seed=seed,
@@ -98,6 +115,7 @@ def run(
         profiles_to={ratio: profiles_to(landscape, best, float(ratio)) for ratio in RATIOS},
         simulated=optimizer.simulated(problem, ledger) if isinstance(optimizer, Simulates) else 0,
         optimizer_seconds=seconds,
+        elapsed=tuple(accumulate(costs)),
     )
 
 

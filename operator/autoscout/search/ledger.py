@@ -10,6 +10,9 @@ from functools import cached_property
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.space.configuration import Configuration
 
+CANNOT_WIN = "CannotWin"
+"""Reason of an attempt that was stopped early because it could not become the best."""
+
 
 class Fidelity(StrEnum):
     """How an evaluation was made."""
@@ -45,7 +48,8 @@ class Attempt:
     """One ended run of a trial. A trial has several only when the infrastructure failed or it was suspended.
 
     Attributes:
-        reason: `Measured`, or the reason of the `Infeasible` or `Lost` that ended it.
+        reason: `Measured`; `CannotWin`: measured, but stopped early; or the reason of the `Infeasible` or `Lost` that
+            ended it.
         seconds: wall time from the start of the pod or process to its end, start-up included.
         gpu_hours: what it cost, start-up included.
         counts: whether it uses up one of the trial's attempts (a suspension does not).
@@ -122,6 +126,12 @@ class Ledger:
     @property
     def lost(self) -> int:
         return sum(isinstance(entry.outcome, Lost) for entry in self.entries)
+
+    @property
+    def stopped_early(self) -> int:
+        """Measured profiles that were stopped before their end, because they could no longer win."""
+        measured = [entry for entry in self.entries if isinstance(entry.outcome, Measured) and entry.attempts]
+        return sum(entry.attempts[-1].reason == CANNOT_WIN for entry in measured)
 
     @property
     def gpu_hours(self) -> float:

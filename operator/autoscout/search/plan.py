@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoscout.search.early_stop import cannot_win, standard
 from autoscout.search.incumbent import incumbent
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.optimizer import Optimizer, generator
@@ -48,6 +50,8 @@ class Situation:
         in_flight: (number, attempt) of every attempt that exists and is not released.
         elapsed_seconds: wall time of the search so far, suspended time excluded.
         running_gpu_hours: what the attempts in flight have used up until now.
+        reports: what each running attempt has reported of the first objective, oldest first, where it may be stopped
+            early.
     """
 
     budget: Budget
@@ -55,6 +59,7 @@ class Situation:
     in_flight: frozenset[tuple[int, int]] = frozenset()
     elapsed_seconds: float = 0.0
     running_gpu_hours: float = 0.0
+    reports: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Plan:
         append: new trials for the ledger.
         ensure: (trial, attempt) that have to run, the appended ones included.
         cancel: (number, attempt) that have to stop.
+        stop_early: (number, attempt) that end with what they have measured, for they can no longer win.
     """
 
     verdict: Verdict
@@ -82,6 +88,7 @@ class Plan:
     append: tuple[Trial, ...] = ()
     ensure: tuple[tuple[Trial, int], ...] = ()
     cancel: tuple[tuple[int, int], ...] = ()
+    stop_early: tuple[tuple[int, int], ...] = ()
 
 
 def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Optimizer) -> Plan:
@@ -115,6 +122,16 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
         append=append,
         ensure=(*running, *((trial, 0) for trial in append)),
         cancel=tuple(sorted(situation.in_flight - {(trial.number, attempt) for trial, attempt in running})),
+        stop_early=_hopeless(problem, ledger, situation),
+    )
+
+
+def _hopeless(problem: Problem, ledger: Ledger, situation: Situation) -> tuple[tuple[int, int], ...]:
+    limit = standard(problem, ledger) if situation.reports else None
+    return tuple(
+        identity
+        for identity, reports in sorted(situation.reports.items())
+        if cannot_win(problem, limit, identity[0], reports)
     )
 
 

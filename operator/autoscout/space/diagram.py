@@ -73,14 +73,17 @@ class Diagram:
         for position in reversed(range(len(layers))):
             through = below[layers[position].target]
             alive = through > 0
-            edges, through = layers[position].where(alive), through[alive]
+            edges = layers[position]
+            if not alive.all():
+                edges, through = edges.where(alive), through[alive]
             nodes = _nodes(layers[position - 1].target) if position else 1
-            first = np.searchsorted(edges.source, np.arange(nodes + 1))
-            running = np.concatenate([np.zeros(1, dtype=dtype), np.cumsum(through, dtype=dtype)])
+            first = edges.source.searchsorted(np.arange(nodes + 1))
+            running = np.zeros(len(through) + 1, dtype=dtype)
+            through.cumsum(out=running[1:])
             prefixes.append(running[:-1] - running[first[edges.source]])
             target = number[edges.target]
             below = running[first[1:]] - running[first[:-1]]
-            number = np.cumsum(below > 0, dtype=np.int64) - 1
+            number = (below > 0).cumsum(dtype=np.int64) - 1
             kept.append(Edges(number[edges.source], edges.choice, target))
         if not below[0]:  # what is left below was not reachable
             nothing = np.zeros(0, dtype=np.int64)
@@ -97,9 +100,14 @@ class Diagram:
             if variable in allowed:
                 kept = kept & allowed[variable][edges.choice]
             reached = np.zeros(_nodes(edges.target), dtype=np.bool_)
-            layers.append(edges.where(kept))
+            layers.append(edges if kept.all() else edges.where(kept))
             reached[layers[-1].target] = True
         return Diagram.of(self.variables, layers, self.count)
+
+    @cached_property
+    def members(self) -> frozenset[int]:
+        """The variables, to look them up."""
+        return frozenset(self.variables)
 
     def choices(self, variable: int) -> list[int]:
         """The choices of a variable that occur on some path, ascending."""

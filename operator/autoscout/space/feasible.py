@@ -31,7 +31,7 @@ class Feasible:
         """Only those in which each variable in `allowed` takes one of the choices given."""
         diagrams = []
         for diagram in self.diagrams:
-            own = tuple((variable, allowed[variable]) for variable in diagram.variables if variable in allowed)
+            own = tuple((variable, allowed[variable]) for variable in allowed if variable in diagram.members)
             diagrams.append(_restricted(diagram, own) if own else diagram)
         return Feasible(tuple(diagrams))
 
@@ -87,16 +87,17 @@ def distances(parameter: Parameter, value: object, change: int) -> Indices:
     return costs
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _restricted(diagram: Diagram, allowed: tuple[tuple[int, tuple[int, ...]], ...]) -> Diagram:
-    # Tree searches ask for the same partial settings again and again.
-    masks: dict[int, Mask] = {}
-    for variable, choices in allowed:
-        occurring = diagram.layers[diagram.variables.index(variable)].choice
-        mask = np.zeros(max(int(occurring.max(initial=0)), *choices) + 1, dtype=np.bool_)
-        mask[list(choices)] = True
-        masks[variable] = mask
-    return diagram.restrict(masks)
+    # Tree searches ask for the same partial settings again and again, and for each with one more variable: what is
+    # left of the diagram gets smaller with every step.
+    if len(allowed) > 1:
+        diagram = _restricted(diagram, allowed[:-1])
+    variable, choices = allowed[-1]
+    occurring = diagram.layers[diagram.variables.index(variable)].choice
+    mask: Mask = np.zeros(max(int(occurring.max(initial=0)), *choices) + 1, dtype=np.bool_)
+    mask[list(choices)] = True
+    return diagram.restrict({variable: mask})
 
 
 def _each(diagrams: tuple[Diagram, ...]) -> Iterator[dict[int, int]]:

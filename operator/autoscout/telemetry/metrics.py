@@ -38,6 +38,9 @@ class JobCollector(Collector):
         trials = GaugeMetricFamily(
             "autoscout_job_trials", "Trials by outcome, and those in flight", labels=[*_JOB, "outcome"]
         )
+        early = GaugeMetricFamily(
+            "autoscout_job_stopped_early", "Measured profiles that were stopped early: they couldn't win", labels=_JOB
+        )
         budget = GaugeMetricFamily("autoscout_job_budget_profiles", "budget.maxProfiles", labels=_JOB)
         hours = GaugeMetricFamily(
             "autoscout_job_gpu_hours", "GPU-hours of all attempts, start-up included", labels=_JOB
@@ -59,13 +62,14 @@ class JobCollector(Collector):
             ):
                 trials.add_metric([*names, outcome], count)
             budget.add_metric(names, progress.get("maxProfiles", 0))
+            early.add_metric(names, progress.get("stoppedEarly", 0))
             hours.add_metric(names, progress.get("gpuHours", 0.0))
             found = job.status.get("best") or {}
             if "speedup" in found:
                 speedup.add_metric(names, found["speedup"])
             for metric, value in (found.get("metrics") or {}).items():
                 best.add_metric([*names, metric], value)
-        yield from (phase, trials, budget, hours, speedup, best)
+        yield from (phase, trials, early, budget, hours, speedup, best)
 
 
 class RequestCollector(Collector):

@@ -14,10 +14,11 @@ from tests.cluster.layout import API_SERVER_PORT, NODES, Layout, cache_directory
 def able(monkeypatch, tmp_path: Path) -> dict[str, str]:
     """An environment in which nothing is missing, on a machine where everything is allowed."""
     environment = {"AUTOSCOUT_CACHE_DIR": str(tmp_path)}
-    binaries = components.cached_binaries(environment)
-    binaries.mkdir(parents=True)
-    for name in components.PACKAGES:
-        (binaries / name).touch()
+    for module in components.MODULES:
+        binaries = components.cached_binaries(module, environment)
+        binaries.mkdir(parents=True)
+        for name in module.packages:
+            (binaries / name).touch()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(hostpackages, "_effective_capabilities", lambda: 2**41 - 1)
     monkeypatch.setattr(hostpackages, "cgroup_directories", lambda _: [])

@@ -108,6 +108,42 @@ def test_an_indexed_job_numbers_its_pods_and_is_collected_after_its_time(kubectl
     kubectl("wait", "pod", "--selector=batch.kubernetes.io/job-name=ranks", "--for=delete", "--timeout=30s")
 
 
+def test_the_pods_of_an_indexed_job_find_each_other_by_name_across_nodes(kubectl):
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"gang": "ring"}}
+    metadata = {"name": "ring"}
+    kubectl.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": headless})
+    program = """
+import os, socket, time
+index = int(os.environ["JOB_COMPLETION_INDEX"])
+if index == 0:
+    with socket.create_server(("", 29500)) as server:
+        peer = server.accept()[0]
+        print("heard", peer.recv(99).decode())
+else:
+    for _ in range(300):
+        try:
+            address = socket.getaddrinfo("ring-0.ring", 29500, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+            socket.create_connection(address).sendall(f"rank {index}".encode())
+            break
+        except OSError:
+            time.sleep(0.1)
+"""
+    many = {"completions": 2, "parallelism": 2, "completionMode": "Indexed"}
+    ring = job("ring", ["python3", "-c", program], spec=many, subdomain="ring")
+    ring["spec"]["template"] |= {"metadata": {"labels": {"gang": "ring"}}}
+    ring["spec"]["template"]["spec"]["topologySpreadConstraints"] = [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"gang": "ring"}},
+        }
+    ]
+    kubectl.create(ring)
+    kubectl("wait", "job/ring", "--for=condition=Complete", "--timeout=60s")
+    assert "heard rank 1" in kubectl("logs", "--selector=gang=ring", "--tail=-1")
+
+
 def test_a_pod_reaches_the_api_with_its_service_account(kubectl):
     program = """
 import os, ssl, urllib.error, urllib.request

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from autoscout.executors.kubernetes.client import selector
-from autoscout.executors.kubernetes.names import STOPPED_ANNOTATION
+from autoscout.executors.kubernetes.names import INDEX_ANNOTATION, STOPPED_ANNOTATION
 from autoscout_profiler.frames import Body, Frame, encode
 
 Object = dict[str, Any]
@@ -31,8 +31,11 @@ def job(
     suspend: bool = False,
     deleted: float | None = None,
     stopped: tuple[str, str, float | None] | None = None,
+    stopped_gpus: int | None = None,
     started: float | None = 0.0,
     gpus: int = 0,
+    nodes: int = 1,
+    deadline: int = 1800,
     **counts: int,
 ) -> Object:
     metadata: Object = {
@@ -47,13 +50,15 @@ def job(
     if stopped is not None:
         reason, message, begun = stopped
         content = {"reason": reason, "message": message, "started": None if begun is None else START + begun}
+        content |= {"gpus": stopped_gpus} if stopped_gpus is not None else {}
         metadata["annotations"] = {STOPPED_ANNOTATION: json.dumps(content)}
     status: Object = {"conditions": list(conditions), "uncountedTerminatedPods": {}, **counts}
     if started is not None:
         status["startTime"] = time(started)
     limits = {"resources": {"limits": {"nvidia.com/gpu": str(gpus)}}} if gpus else {}
-    template = {"spec": {"containers": [{"name": "profile", **limits}]}}
-    return {"metadata": metadata, "spec": {"suspend": suspend, "template": template}, "status": status}
+    template = {"spec": {"containers": [{"name": "profile", **limits}], "activeDeadlineSeconds": deadline}}
+    many = {"completions": nodes} if nodes > 1 else {}
+    return {"metadata": metadata, "spec": {"suspend": suspend, "template": template, **many}, "status": status}
 
 
 def job_condition(kind: str, reason: str, message: str = "", at: float = 90) -> Object:
@@ -72,6 +77,8 @@ def pod(
     init: list[Object] | None = None,
     gpus: int = 0,
     name: str = "tune-3-1-a1b2c-x7x7x",
+    index: int | None = None,
+    deadline: int = 1800,
 ) -> Object:
     """A pod.
 
@@ -85,6 +92,8 @@ def pod(
         "creationTimestamp": time(created),
         "ownerReferences": [{"kind": "Job", "uid": "job-uid", "controller": True}],
     }
+    if index is not None:
+        metadata |= {"name": f"{name}-{index}", "uid": f"uid-of-{index}", "annotations": {INDEX_ANNOTATION: str(index)}}
     if deletion is not None:
         metadata |= {"deletionTimestamp": time(deletion[0]), "deletionGracePeriodSeconds": deletion[1]}
     limits = {"resources": {"limits": {"nvidia.com/gpu": str(gpus)}, "requests": {"nvidia.com/gpu": str(gpus)}}}
@@ -98,7 +107,7 @@ def pod(
         status["startTime"] = time(started)
     return {
         "metadata": metadata,
-        "spec": {"containers": [{"name": "profile", **(limits if gpus else {})}]},
+        "spec": {"containers": [{"name": "profile", **(limits if gpus else {})}], "activeDeadlineSeconds": deadline},
         "status": status,
     }
 

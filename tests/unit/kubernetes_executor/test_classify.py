@@ -59,11 +59,11 @@ def state(
 
 CONFIGURATION = {
     "exit code": (job(FAILED), pod("Failed", terminated(3)), "NonZeroExit"),
-    "killed for memory": (job(FAILED), pod("Failed", terminated(137, "OOMKilled")), "OutOfMemory"),
+    "killed for memory": (job(FAILED), pod("Failed", terminated(137, "OOMKilled")), "HostOutOfMemory"),
     "killed for memory, whatever the profiler said last": (
         job(FAILED),
         pod("Failed", terminated(137, "OOMKilled", message=frame(Error("Crashed")))),
-        "OutOfMemory",
+        "HostOutOfMemory",
     ),
     "out of GPU memory": (
         job(FAILED),
@@ -371,7 +371,7 @@ def test_what_had_ended_by_itself_keeps_its_reason_when_it_is_stopped_too_late()
         pod("Failed", terminated(137, "OOMKilled"), deletion=(95, 0)),
     )
     assert isinstance(ended, Ended)
-    assert ended.result == Infeasible("OutOfMemory", ended.result.message)  # type: ignore[union-attr]
+    assert ended.result == Infeasible("HostOutOfMemory", ended.result.message)  # type: ignore[union-attr]
 
 
 def test_a_good_end_without_any_trace_is_lost_not_infeasible() -> None:
@@ -418,3 +418,36 @@ def test_the_cost_is_the_time_that_the_pod_held_its_gpus(a_job: Object, a_pod: O
     ended = state(a_job, a_pod)
     assert isinstance(ended, Ended)
     assert (ended.seconds, ended.gpus) == (seconds, 2)
+
+
+# What we ended early
+
+
+def test_a_pod_whose_deadline_we_shortened_is_measured_by_its_reports() -> None:
+    reports = [Progress(1, 9, {"seconds_per_iteration": 9.0}), Progress(2, 9, {"seconds_per_iteration": 7.0})]
+    log = "".join(frame(report, report.iteration) + "\n" for report in reports)
+    found = state(job(FAILED), pod("Failed", terminated(143), reason="DeadlineExceeded", deadline=60), log=log)
+    assert isinstance(found, Ended)
+    assert found.stopped_early
+    assert found.result == Measured({"seconds_per_iteration": 8.0}, {"seconds_per_iteration": (9.0, 7.0)})
+
+
+def test_its_answer_outweighs_its_reports() -> None:
+    shortened = pod("Failed", terminated(0, message=frame(RESULT)), reason="DeadlineExceeded", deadline=60)
+    found = state(job(FAILED), shortened)
+    assert isinstance(found, Ended)
+    assert (found.result, found.stopped_early) == (MEASURED, True)
+
+
+def test_one_that_ended_before_we_could_stop_it_was_not_stopped_early() -> None:
+    found = state(job(FAILED), pod("Failed", terminated(3), deadline=60))
+    assert isinstance(found, Ended)
+    assert not found.stopped_early
+    assert isinstance(found.result, Infeasible)
+
+
+def test_without_any_report_it_is_lost() -> None:
+    found = state(job(FAILED), pod("Failed", terminated(143), reason="DeadlineExceeded", deadline=60), log_read=False)
+    assert isinstance(found, Ended)
+    assert isinstance(found.result, Lost)
+    assert found.result.reason == "CannotWin"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
-from tests.unit.kubernetes_executor.objects import ATTEMPT, START, TRIAL, frame, pod, running, terminated
+from tests.unit.kubernetes_executor.objects import ATTEMPT, START, TRIAL, Object, frame, pod, running, terminated
 from tests.unit.kubernetes_executor.server import Answer, Server, status
 
 from autoscout.executors.kubernetes import harvest as harvesting
@@ -103,3 +103,54 @@ async def test_a_result_that_is_reported_already_fits_into_an_annotation(
     assert frame(SHORT) == line
     assert len(line) < TERMINATION_LIMIT
     assert await reported(api, "ns", view, TRIAL, ATTEMPT) == ""
+
+
+# Several pods
+
+
+async def gang(api: KubernetesApi, *pods: Object, with_progress: bool = False) -> list[Harvest]:
+    views = [PodView.of(each) for each in pods]
+    return await harvesting.read(api, "ns", views, TRIAL, ATTEMPT, START + 95, with_progress=with_progress)
+
+
+async def test_where_the_first_pod_measured_no_other_log_is_read(
+    server: tuple[Server, str], api: KubernetesApi
+) -> None:
+    server[0].answers = [log(frame(WHOLE, 2))]
+    found = await gang(api, pod("Succeeded", terminated(0), index=0), pod("Failed", terminated(1), index=1))
+    assert body(found[0]) == WHOLE
+    assert len(server[0].requests) == 1
+
+
+async def test_where_it_did_not_the_logs_of_those_that_failed_are_read(
+    server: tuple[Server, str], api: KubernetesApi
+) -> None:
+    server[0].answers = [log("reset by peer"), log("no such file", frame(Error("FrameworkError", "no such file"), 3))]
+    ends = [terminated(1), terminated(1), terminated(0)]
+    found = await gang(api, *(pod("Failed", end, index=index) for index, end in enumerate(ends)))
+    assert [body(each) for each in found] == [None, Error("FrameworkError", "no such file"), None]
+    assert [request[1].split("/")[6] for request in server[0].requests] == [
+        "tune-3-1-a1b2c-x7x7x-0",
+        "tune-3-1-a1b2c-x7x7x-1",
+    ]
+
+
+async def test_a_result_of_another_pod_than_the_first_is_none(server: tuple[Server, str], api: KubernetesApi) -> None:
+    server[0].answers = [log("nothing")]
+    found = await gang(
+        api, pod("Failed", terminated(1), index=0), pod("Succeeded", terminated(0, message=frame(WHOLE, 2)), index=1)
+    )
+    assert [body(each) for each in found] == [None, None]
+    assert found[1].scanner.frames_ignored == 1
+
+
+@pytest.mark.parametrize(("wanted", "requests"), [(False, 0), (True, 1)])
+async def test_while_they_run_only_the_progress_of_the_first_is_read_if_it_is_wanted(
+    server: tuple[Server, str], api: KubernetesApi, wanted: bool, requests: int
+) -> None:
+    server[0].answers = [log(frame(Progress(1, 2, {"seconds": 3.0}), 1))]
+    found = await gang(
+        api, pod("Running", running(), index=0), pod("Running", running(), index=1), with_progress=wanted
+    )
+    assert list(found[0].scanner.reports) == [{"seconds": 3.0}] * requests
+    assert len(server[0].requests) == requests

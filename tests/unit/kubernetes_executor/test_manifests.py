@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from tests.unit.kubernetes_executor.jobs import A100, DEFAULT, UID, WITHOUT_TILE, tuning_job
 
+from autoscout.api.names import attempt_name
 from autoscout.executors.kubernetes.manifests import job_manifest, template_errors
 from autoscout.executors.kubernetes.names import attempt_of, controlled_by, spec_hash
+from autoscout.executors.kubernetes.peers import service_manifest, service_name
 from autoscout.executors.protocol import AttemptId, ExecutorError
 
 
@@ -101,7 +103,6 @@ def test_a_template_that_breaks_the_job_is_refused_by_field() -> None:
     [
         (tuning_job(image=None), "ImageMissing", r"spec\.profile\.image"),
         (tuning_job([A100, A100 | {"name": "more"}]), "HardwareUnsupported", r"spec\.hardware\.pools"),
-        (tuning_job([A100 | {"nodes": 2}]), "HardwareUnsupported", r"spec\.hardware\.pools"),
         (tuning_job(args=["$(params.nope)"]), "CommandInvalid", r"spec\.profile\.args\[0\]"),
     ],
 )
@@ -109,3 +110,48 @@ def test_what_can_not_become_a_job_is_refused_by_field(job: Any, reason: str, fi
     with pytest.raises(ExecutorError, match=field) as caught:
         manifest(job)
     assert caught.value.reason == reason
+
+
+def test_several_nodes_are_an_indexed_job_whose_pods_know_where_the_first_one_is() -> None:
+    job = manifest(tuning_job([A100 | {"nodes": 4}]))
+    spec, pod = job["spec"], job["spec"]["template"]["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
+    assert spec["backoffLimit"] == 0
+    service = service_manifest("tune", UID, "ml")
+    assert pod["subdomain"] == service["metadata"]["name"]
+    variables = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    assert variables["AUTOSCOUT_NODES"] == "4"
+    assert variables["AUTOSCOUT_MASTER_PORT"] == "29500"
+    assert variables["AUTOSCOUT_MASTER_ADDR"] == f"{job['metadata']['name']}-0.{pod['subdomain']}.ml.svc"
+    assert service["spec"]["selector"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    assert service["spec"]["publishNotReadyAddresses"], "they look for each other before any of them is ready"
+    assert service["metadata"]["ownerReferences"][0]["uid"] == UID, "it goes with the TuningJob"
+
+
+def test_the_longest_names_are_still_labels_of_dns() -> None:
+    longest = "9" * 40
+    assert len(service_name(longest, UID)) <= 63
+    assert service_name(longest, UID)[0].isalpha(), "a Service's name must begin with a letter"
+    assert len(f"{attempt_name(longest, UID, 9999, 999)}-9999") <= 63
+
+
+@pytest.mark.parametrize("field", ["hostname", "subdomain"])
+def test_a_template_can_not_change_the_names_by_which_pods_find_each_other(field: str) -> None:
+    template = {"spec": {field: "mine"}}
+    errors = template_errors(tuning_job([A100 | {"nodes": 2}], template=template))
+    assert [error.field for error in errors] == [f"spec.profile.template.spec.{field}"]
+    assert template_errors(tuning_job([A100], template=template)) == [], "one pod has nobody to find"
+
+
+def test_the_processes_of_a_built_in_profiler_have_shared_memory_enough() -> None:
+    job = tuning_job()
+    workload = job.spec.workload.model_copy(update={"framework": "vllm"})
+    profile = job.spec.profile.model_copy(update={"command": (), "args": ()})
+    spec = pod_spec(
+        job.model_copy(update={"spec": job.spec.model_copy(update={"workload": workload, "profile": profile})})
+    )
+    (volume,) = spec["volumes"]
+    assert volume["emptyDir"] == {"medium": "Memory"}
+    (mount,) = spec["containers"][0]["volumeMounts"]
+    assert mount == {"name": volume["name"], "mountPath": "/dev/shm"}
+    assert "volumes" not in pod_spec(tuning_job()), "a program of the user's own asks for what it needs"

@@ -178,3 +178,15 @@ def test_the_same_ledger_gives_the_same_plan() -> None:
     entries = (entry(0, measured(1)), entry(1))
     budget = Budget(max_profiles=9, parallelism=4)
     assert decide(*entries, budget=budget) == decide(*entries, budget=budget)
+
+
+def test_what_can_no_longer_win_is_stopped_early_and_still_counts_as_running() -> None:
+    reports = {(1, 0): (9.0, 8.0, 7.0)}
+    decision = decide(entry(0, measured(1)), entry(1), in_flight=frozenset({(1, 0)}), reports=reports)
+    assert decision.stop_early == ((1, 0),)
+    assert decision.cancel == ()
+    assert [t.number for t, _ in decision.ensure] == [1]
+
+
+def test_nothing_is_stopped_early_while_the_base_of_every_comparison_still_runs() -> None:
+    assert decide(entry(0), reports={(0, 0): (9.0, 8.0, 7.0)}).stop_early == ()

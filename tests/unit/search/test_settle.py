@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoscout.search.ledger import Entry, Trial
+from autoscout.search.ledger import CANNOT_WIN, Entry, Trial
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.search.settle import CANCELLED, give_up, settle
 from autoscout.space.configuration import Configuration
@@ -48,3 +48,11 @@ def test_an_attempt_that_we_stopped_uses_none_up_but_its_cost_is_kept() -> None:
 def test_giving_up_is_an_outcome_without_an_attempt() -> None:
     after = give_up(PENDING, reason="MaxDuration", message="2 h are used up", position=3)
     assert (after.outcome, after.position, after.attempts) == (Lost("MaxDuration", "2 h are used up"), 3, ())
+
+
+def test_what_was_stopped_early_is_measured_and_says_that_it_was_stopped() -> None:
+    result = Measured({"seconds": 9.0}, {"seconds": (9.0, 8.0, 9.5)})
+    after = settle(PENDING, result, seconds=60, gpus=8, max_attempts=3, position=11, stopped_early=True)
+    assert after.outcome == result
+    assert after.attempts[0].reason == CANNOT_WIN
+    assert "stopped early" in after.attempts[0].message

@@ -5,10 +5,11 @@ A result is a measurement, whatever happened to the pod afterwards; `failure` sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscout.executors.kubernetes.failure import Case, failure
+from autoscout.executors.kubernetes.failure import Case, failure, stopped_early
 from autoscout.executors.kubernetes.views import JobView, PodView, Stop
 from autoscout.executors.protocol import Ended, Running, State, Waiting
 from autoscout.executors.verdict import measured
@@ -39,8 +40,9 @@ def classify(
     limits: Limits,
     log_read: bool = True,
     creation_failure: str = "",
+    all_begun: Sequence[float | None] = (),
 ) -> State | Stop:
-    """The state of an attempt, or that it has to be stopped.
+    """The state of an attempt on one node, or that it has to be stopped.
 
     Args:
         pod: that speaks for the attempt (`views.choose`).
@@ -48,6 +50,8 @@ def classify(
         now: seconds since the epoch.
         log_read: whether the log of an ended attempt could be read.
         creation_failure: why the Job's pod can't be created, in the words of an event.
+        all_begun: when the containers of several nodes started, None for one that did not; empty: only this pod's
+            counts.
     """
     if pod is None:
         return _without_pod(job, scanner, now, limits, creation_failure)
@@ -57,8 +61,11 @@ def classify(
     if outcome is None and job.suspended and job.failed is None and job.stopped is None and job.deletion is None:
         return _queued(job)
     if outcome is None:
-        outcome = failure(Case(job, pod, scanner, log_read, limits.timeout))
-    return Ended(outcome, pod.seconds(now), pod.gpus, scanner.frames_ignored)
+        starts = all_begun or (pod.begun,)
+        begun = [start for start in starts if start is not None]
+        last = max(begun) if len(begun) == len(starts) else None
+        outcome = failure(Case(job, pod, scanner, log_read, limits.timeout, last))
+    return Ended(outcome, pod.seconds(now), pod.gpus, scanner.frames_ignored, stopped_early=stopped_early(job, pod))
 
 
 def _in_flight(job: JobView, pod: PodView, scanner: Scanner, now: float, limits: Limits) -> State | Stop:
@@ -92,7 +99,8 @@ def _stopping(job: JobView, pod: PodView, scanner: Scanner, now: float) -> State
 
 def _running(pod: PodView, scanner: Scanner) -> Running:
     progress = scanner.progress.payload if scanner.progress is not None else {}
-    return Running(pod.started if pod.started is not None else pod.created, progress)
+    since = pod.started if pod.started is not None else pod.created
+    return Running(since, progress, tuple(scanner.reports))
 
 
 def _queued(job: JobView) -> Waiting:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscout.executors.kubernetes.views import JobView, PodView
-from autoscout.executors.verdict import deadline_exceeded, judge
+from autoscout.executors.verdict import deadline_exceeded, judge, so_far
 from autoscout.search.outcome import Infeasible, Lost, Outcome
 from autoscout_profiler.scanner import Scanner
 
@@ -46,6 +46,7 @@ class Case:
         scanner: has read what there was of the log and the termination message.
         log_read: whether the log could be read.
         timeout: of the profile, in seconds.
+        begun: when the container started, the last one where there are several pods; None: it did not.
     """
 
     job: JobView
@@ -53,6 +54,7 @@ class Case:
     scanner: Scanner
     log_read: bool
     timeout: float
+    begun: float | None
 
 
 def failure(case: Case) -> Outcome:
@@ -72,24 +74,37 @@ def _stopped(case: Case) -> Outcome | None:
     return Lost(stop.reason, stop.message)
 
 
+def stopped_early(job: JobView, pod: PodView) -> bool:
+    """Whether the pod ended because we shortened its deadline (`writes.hasten`)."""
+    shortened = job.deadline is not None and pod.deadline is not None and pod.deadline < job.deadline
+    return shortened and pod.reason == "DeadlineExceeded"
+
+
+def _stopped_early(case: Case) -> Outcome | None:
+    return so_far(case.scanner) if stopped_early(case.job, case.pod) else None
+
+
 def _deadline(case: Case) -> Outcome | None:
     pod, failed = case.pod, case.job.failed
     if pod.reason != "DeadlineExceeded" and (failed is None or failed.reason != "DeadlineExceeded"):
         return None
     start = pod.started if pod.started is not None else pod.created
-    if pod.begun is not None and pod.begun - start <= max(SLOW_START_SECONDS, SLOW_START_FRACTION * case.timeout):
+    if case.begun is not None and case.begun - start <= max(SLOW_START_SECONDS, SLOW_START_FRACTION * case.timeout):
         return deadline_exceeded(case.timeout, case.scanner)
-    spent = "all" if pod.begun is None else f"{pod.begun - start:.0f} s"
+    spent = "all" if case.begun is None else f"{case.begun - start:.0f} s"
     message = f"start-up took {spent} of the pod's deadline (profile.timeout, {case.timeout:g} s)"
     return Lost("SlowStart", f"{message}: pre-pull the image or raise profile.timeout")
 
 
+def disruption(pod: PodView) -> Lost:
+    """What the condition DisruptionTarget of a pod says, in one of our words."""
+    cause, message = (pod.disruption.reason, pod.disruption.message) if pod.disruption is not None else ("", "")
+    word = _DISRUPTIONS.get(cause) or _REASONS.get(pod.reason, pod.reason) or "Disrupted"
+    return Lost(word, pod.message or message or cause)
+
+
 def _disrupted(case: Case) -> Outcome | None:
-    pod = case.pod
-    if pod.disruption is None:
-        return None
-    word = _DISRUPTIONS.get(pod.disruption.reason) or _REASONS.get(pod.reason, pod.reason) or "Disrupted"
-    return Lost(word, pod.message or pod.disruption.message or pod.disruption.reason)
+    return disruption(case.pod) if case.pod.disruption is not None else None
 
 
 def _refused(case: Case) -> Outcome | None:
@@ -130,7 +145,7 @@ def _killed(case: Case) -> Outcome | None:
     end = case.pod.terminated
     if end is None or end.reason != "OOMKilled":
         return None
-    return Infeasible("OutOfMemory", "the container was killed for memory (OOMKilled): its own limit or its node's")
+    return Infeasible("HostOutOfMemory", "the container was killed for memory (OOMKilled): its own limit or its node's")
 
 
 def _unknown(case: Case) -> Outcome | None:
@@ -147,6 +162,7 @@ def _unknown(case: Case) -> Outcome | None:
 
 _RULES: Final[tuple[Callable[[Case], Outcome | None], ...]] = (
     _stopped,
+    _stopped_early,
     _deadline,
     _disrupted,
     _refused,

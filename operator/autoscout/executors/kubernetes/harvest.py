@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, TransientApiError
 from autoscout.executors.kubernetes.names import CONTAINER
 from autoscout.executors.kubernetes.views import PodView
+from autoscout.executors.verdict import measured
 from autoscout_profiler.frames import Result, encode_bounded
-from autoscout_profiler.scanner import Scanner
+from autoscout_profiler.scanner import Ignored, Scanner
 
 LOG_LINES: Final = (2000, 100)
 """Lines from the end to ask for; the second number if the first ones have more than `LOG_BYTES`. The kubelet counts
 the runtime's lines, of at most 16 KiB: a frame of 1 MiB spans 64."""
 LOG_BYTES: Final = 8 * 1024 * 1024
 LOG_SECONDS: Final = 10.0
+
+MOST_LOGS: Final = 8
+"""Logs to be read beside that of pod 0 when an attempt over many nodes failed."""
 
 PROGRESS_LINES: Final = 100
 PROGRESS_BYTES: Final = 64 * 1024
@@ -56,6 +61,53 @@ def scan(trial: str, attempt: int, log: bytes, message: str) -> Scanner:
     return scanner
 
 
+async def read(
+    api: KubernetesApi,
+    namespace: str,
+    pods: Sequence[PodView | None],
+    trial: str,
+    attempt: int,
+    now: float,
+    *,
+    with_progress: bool,
+) -> list[Harvest]:
+    """Read what the pods of an attempt reported, by index.
+
+    While any of them runs, only termination messages, and the progress of pod 0 if it is asked for. After the end the
+    log of pod 0, and if that holds no result the logs of the others that failed.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    over = all(pod is None or pod.over(now) for pod in pods)
+    leader = pods[0]
+    found = [_told(pod, trial, attempt) for pod in pods]
+    if leader is not None and over:
+        found[0] = await harvest(api, namespace, leader, trial, attempt, now)
+    elif leader is not None and leader.running and with_progress:
+        found[0] = Harvest(await progress(api, namespace, leader, trial, attempt))
+    if over and len(pods) > 1 and measured(found[0].scanner) is None:
+        failed = [pod for pod in pods[1:] if pod is not None and pod.terminated and pod.terminated.exit_code != 0]
+        for pod in failed[:MOST_LOGS]:
+            found[pod.index] = await harvest(api, namespace, pod, trial, attempt, now)
+    for each in found[1:]:
+        _without_result(each.scanner)
+    return found
+
+
+def _told(pod: PodView | None, trial: str, attempt: int) -> Harvest:
+    """What the termination message of a pod says."""
+    end = pod.terminated if pod is not None else None
+    return Harvest(scan(trial, attempt, b"", end.message if end is not None else ""))
+
+
+def _without_result(scanner: Scanner) -> None:
+    """Only pod 0 measures; what another one calls a result is none."""
+    if scanner.last_word is not None and isinstance(scanner.last_word.body, Result):
+        scanner.last_word = None
+        scanner.ignored[Ignored.FOREIGN] += 1
+
+
 async def harvest(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int, now: float) -> Harvest:
     """Read what an ended attempt reported.
 
@@ -76,7 +128,7 @@ async def harvest(api: KubernetesApi, namespace: str, pod: PodView, trial: str, 
 
 
 async def reported(api: KubernetesApi, namespace: str, pod: PodView, trial: str, attempt: int) -> str:
-    """The result that a running attempt has reported already, as a line for an annotation; empty: none."""
+    """The result that an attempt has reported already, as a line for an annotation; empty: none."""
     try:
         log = await _read_log(api, namespace, pod.name)
     except ApiError:

@@ -6,17 +6,17 @@ import math
 from typing import Any, Final
 
 from autoscout.api.errors import FieldError
+from autoscout.api.frameworks import is_built_in
 from autoscout.api.names import (
     HARVEST_FINALIZER,
     SPEC_HASH_ANNOTATION,
     attempt_labels,
     attempt_name,
     owner_reference,
-    trial_name,
 )
 from autoscout.api.tuning_job import TuningJob
 from autoscout.api.workload import Pool
-from autoscout.executors.command import PlaceholderError, environment, literal, render
+from autoscout.executors.command import PlaceholderError, literal
 from autoscout.executors.kubernetes.names import (
     CONTAINER,
     GPU_PRODUCT_LABEL,
@@ -25,13 +25,24 @@ from autoscout.executors.kubernetes.names import (
     Object,
     spec_hash,
 )
+from autoscout.executors.kubernetes.peers import indexed, service_name, with_peers
 from autoscout.executors.kubernetes.template import apply_template
+from autoscout.executors.measurement import rendered_command, trial_environment
 from autoscout.executors.protocol import ExecutorError
 from autoscout.search.ledger import Trial
 
 TERMINATION_PATH: Final = "/dev/termination-log"
 GRACE_SECONDS: Final = 5
 """A measurement has nothing to save: a shorter grace than Kubernetes' 30 s frees the GPUs sooner."""
+UNPRIVILEGED_POD: Final[Object] = {
+    "automountServiceAccountToken": False,
+    "enableServiceLinks": False,
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+UNPRIVILEGED_CONTAINER: Final[Object] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""What the strictest of Kubernetes' pod security standards asks for."""
+_SHARED_MEMORY: Final = "shared-memory"
+"""Volume of the frameworks' processes, which talk through /dev/shm: a container's own has 64 MiB, vLLM refuses that."""
 KEEP_FINISHED_SECONDS: Final = 3600
 """How long a harvested Job and its log stay for a person to look at; the ledger needs neither."""
 
@@ -47,11 +58,14 @@ def job_manifest(job: TuningJob, uid: str, trial: Trial, attempt: int) -> Object
     Raises:
         ExecutorError: the spec can't become a Job; the message names the field.
     """
-    metadata = job.metadata
+    metadata, nodes = job.metadata, _pool(job).nodes
+    name = attempt_name(metadata.name, uid, trial.number, attempt)
     labels = attempt_labels(metadata.name, uid, trial.number, attempt)
-    pod, errors = apply_template(
-        {"metadata": {"labels": labels}, "spec": _pod_spec(job, trial, attempt)}, job.spec.profile.template
-    )
+    spec = _pod_spec(job, trial, attempt)
+    if nodes > 1:
+        service = service_name(metadata.name, uid)
+        spec = with_peers(spec, nodes=nodes, job_name=name, service=service, namespace=metadata.namespace)
+    pod, errors = apply_template({"metadata": {"labels": labels}, "spec": spec}, job.spec.profile.template)
     if errors:
         raise ExecutorError("TemplateInvalid", "; ".join(map(str, errors)))
     queue = job.spec.profile.queue_name
@@ -59,7 +73,7 @@ def job_manifest(job: TuningJob, uid: str, trial: Trial, attempt: int) -> Object
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": attempt_name(metadata.name, uid, trial.number, attempt),
+            "name": name,
             "namespace": metadata.namespace,
             "labels": labels | ({QUEUE_LABEL: queue} if queue else {}),
             "annotations": {},
@@ -69,6 +83,7 @@ def job_manifest(job: TuningJob, uid: str, trial: Trial, attempt: int) -> Object
         "spec": {
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
+            **(indexed(nodes) if nodes > 1 else {}),
             "ttlSecondsAfterFinished": KEEP_FINISHED_SECONDS,
             # Kueue admits the Job by setting this to false.
             **({"suspend": True} if queue else {}),
@@ -81,31 +96,19 @@ def job_manifest(job: TuningJob, uid: str, trial: Trial, attempt: int) -> Object
 
 def template_errors(job: TuningJob) -> list[FieldError]:
     """What is wrong with `spec.profile.template`, without any trial."""
-    pod = {"metadata": {}, "spec": _placement(job) | {"containers": [_container(job)]}}
+    spec = _placement(job) | {"containers": [_container(job) | {"env": []}]}
+    if _pool(job).nodes > 1:
+        spec = with_peers(spec, nodes=_pool(job).nodes, job_name="", service="peers", namespace="")
+    pod = {"metadata": {}, "spec": spec}
     return apply_template(pod, job.spec.profile.template)[1]
 
 
 def _pod_spec(job: TuningJob, trial: Trial, attempt: int) -> Object:
-    profile = job.spec.profile
     try:
-        rendered = render(
-            profile.command,
-            profile.args,
-            {variable.name: variable.value for variable in profile.env},
-            trial.configuration,
-            [parameter.name for parameter in job.spec.search_space.parameters],
-        )
+        rendered = rendered_command(job, trial.configuration)
     except PlaceholderError as error:
         raise ExecutorError("CommandInvalid", f"spec.{error}") from error
-    variables = environment(
-        trial=trial_name(job.metadata.name, trial.number),
-        attempt=attempt,
-        configuration=trial.configuration,
-        workload=job.spec.workload.manifest(),
-        warmup_iterations=profile.warmup_iterations,
-        iterations=profile.iterations,
-        termination_path=TERMINATION_PATH,
-    )
+    variables = trial_environment(job, trial, attempt, TERMINATION_PATH)
     container = _container(job) | {
         "env": [{"name": name, "value": literal(value)} for name, value in {**rendered.env, **variables}.items()]
     }
@@ -126,39 +129,40 @@ def _container(job: TuningJob) -> Object:
         "image": job.spec.profile.image,
         "terminationMessagePath": TERMINATION_PATH,
         "terminationMessagePolicy": "File",
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": UNPRIVILEGED_CONTAINER,
     }
     if pool.gpus_per_node:
         container["resources"] = {"limits": {GPU_RESOURCE: pool.gpus_per_node}}
+    if is_built_in(job):
+        container["volumeMounts"] = [{"name": _SHARED_MEMORY, "mountPath": "/dev/shm"}]  # noqa: S108 - its own volume
     return container
 
 
 def _placement(job: TuningJob) -> Object:
     """Where and how the pod runs: its spec without containers."""
-    pool = _pool(job)
+    return {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": math.ceil(job.spec.profile.timeout.seconds),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **UNPRIVILEGED_POD,
+        **node_choice(_pool(job)),
+        **({"volumes": [{"name": _SHARED_MEMORY, "emptyDir": {"medium": "Memory"}}]} if is_built_in(job) else {}),
+    }
+
+
+def node_choice(pool: Pool) -> Object:
+    """The part of a pod's spec that puts it on the nodes of a pool."""
     selector = dict(pool.node_selector)
     tolerations: list[Any] = [toleration.manifest() for toleration in pool.tolerations]
     if pool.gpus_per_node:
         # The pool's product wins over a node selector that contradicts it: the ledger says it ran there.
         selector |= {GPU_PRODUCT_LABEL: pool.gpu} if pool.gpu else {}
         tolerations.append({"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"})
-    return {
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": math.ceil(job.spec.profile.timeout.seconds),
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        **({"nodeSelector": selector} if selector else {}),
-        **({"tolerations": tolerations} if tolerations else {}),
-    }
+    return ({"nodeSelector": selector} if selector else {}) | ({"tolerations": tolerations} if tolerations else {})
 
 
 def _pool(job: TuningJob) -> Pool:
     pools = job.spec.hardware.pools
-    if len(pools) != 1 or pools[0].nodes != 1:
-        raise ExecutorError(
-            "HardwareUnsupported",
-            "spec.hardware.pools: one pool with one node can be profiled; give one pool and leave out its nodes",
-        )
+    if len(pools) != 1:
+        raise ExecutorError("HardwareUnsupported", "spec.hardware.pools: one pool can be profiled; give one")
     return pools[0]

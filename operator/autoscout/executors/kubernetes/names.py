@@ -23,6 +23,9 @@ STOPPED_ANNOTATION: Final = f"{GROUP}/stopped"
 CONTAINER: Final = "profile"
 """The container that measures."""
 
+INDEX_ANNOTATION: Final = "batch.kubernetes.io/job-completion-index"
+"""On a pod of an Indexed Job: which node of the profile it is."""
+
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 GPU_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"
 

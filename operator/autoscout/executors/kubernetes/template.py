@@ -104,6 +104,9 @@ def _broken(ours: Object, merged: Object) -> list[FieldError]:
     where = f"{FIELD}.spec"
     errors = _broken_metadata(_map(ours.get("metadata")), _map(merged.get("metadata")))
     errors += _changed(spec, new, _OURS_IN_SPEC, where)
+    if "subdomain" in spec:
+        message = "can't be changed: the pods of a profile over several nodes find each other by it"
+        errors += _changed(spec, new, dict.fromkeys(("hostname", "subdomain"), message), where)
     product = {GPU_PRODUCT_LABEL: "set spec.hardware.pools[].gpu instead"}
     errors += _changed(spec.get("nodeSelector"), new.get("nodeSelector"), product, f"{where}.nodeSelector")
 

@@ -8,7 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from autoscout.executors.kubernetes.names import CONTAINER, GPU_RESOURCE, STOPPED_ANNOTATION, Object
+from autoscout.executors.kubernetes.names import (
+    CONTAINER,
+    GPU_RESOURCE,
+    INDEX_ANNOTATION,
+    STOPPED_ANNOTATION,
+    Object,
+)
 
 SIDECAR_SECONDS = 10.0
 """How long after the measurement a pod may go on (another container, the kubelet's last report)."""
@@ -33,14 +39,16 @@ class Stop:
     """This attempt is to be stopped; once it has, it ends as `Lost(reason, message)`.
 
     Attributes:
-        started: when its pod started; None if it did not.
+        started: when its first pod started; None if none did.
         frame: the result that it had reported by then, as a line; empty: none.
+        gpus: that its started pods held; None: what all its pods hold.
     """
 
     reason: str
     message: str
     started: float | None = None
     frame: str = ""
+    gpus: int | None = None
 
     @property
     def annotation(self) -> str:
@@ -52,12 +60,13 @@ class Stop:
         """Read an annotation; whoever damages it gets a reason that says so."""
         try:
             content = json.loads(annotation)
-            started = content["started"]
+            started, gpus = content["started"], content.get("gpus")
             return cls(
                 str(content["reason"]),
                 str(content["message"]),
                 None if started is None else float(started),
                 str(content.get("frame", "")),
+                None if gpus is None else int(gpus),
             )
         except (ValueError, TypeError, KeyError):
             return cls("Stopped", f"the annotation {STOPPED_ANNOTATION} was changed: {annotation}")
@@ -75,6 +84,9 @@ class JobView:
         finished: when; None while it is not.
         had_pod: whether it ever had one.
         stopped: why we stopped it.
+        nodes: how many pods it runs side by side.
+        gpus: that each of them holds.
+        deadline: seconds that its pods have from their start; None: no limit.
     """
 
     name: str
@@ -87,7 +99,9 @@ class JobView:
     finished: float | None
     had_pod: bool
     stopped: Stop | None
+    nodes: int
     gpus: int
+    deadline: int | None
 
     @classmethod
     def of(cls, job: Object) -> Self:
@@ -110,7 +124,9 @@ class JobView:
             finished=end.since if end is not None else None,
             had_pod=any(status.get(count) for count in counts),
             stopped=Stop.of(annotation) if annotation is not None else None,
+            nodes=spec.get("completions") or 1,
             gpus=_gpus(spec["template"]["spec"]),
+            deadline=spec["template"]["spec"].get("activeDeadlineSeconds"),
         )
 
 
@@ -145,6 +161,8 @@ class PodView:
         init_failure: an init container that failed.
         disruption: the condition DisruptionTarget.
         unscheduled: the condition PodScheduled while it is false.
+        index: which node of the profile it is, from 0.
+        deadline: seconds that it has from its start; None: no limit.
     """
 
     name: str
@@ -164,6 +182,8 @@ class PodView:
     disruption: Condition | None
     unscheduled: Condition | None
     gpus: int
+    index: int
+    deadline: int | None
 
     @classmethod
     def of(cls, pod: Object) -> Self:
@@ -196,6 +216,8 @@ class PodView:
             disruption=disruptions[0] if disruptions else None,
             unscheduled=unscheduled[0] if unscheduled else None,
             gpus=_gpus(pod["spec"]),
+            index=index_of(pod),
+            deadline=pod["spec"].get("activeDeadlineSeconds"),
         )
 
     @property
@@ -232,8 +254,20 @@ class PodView:
         return max(RESOLUTION_SECONDS, self.end(now) - self.started) if self.started is not None else 0.0
 
 
+def members(pods: Iterable[Object], nodes: int) -> list[Object | None]:
+    """The pod of each node of an attempt, by index; None where there is none."""
+    known = list(pods)
+    return [choose(pod for pod in known if index_of(pod) == index) for index in range(nodes)]
+
+
+def index_of(pod: Object) -> int:
+    """Which node of the profile a pod is; 0 where there is only one."""
+    text = (pod["metadata"].get("annotations") or {}).get(INDEX_ANNOTATION, "0")
+    return int(text) if text.isdecimal() else 0
+
+
 def choose(pods: Iterable[Object]) -> Object | None:
-    """The pod that speaks for an attempt: one that succeeded, else the newest. A Job may start a pod twice."""
+    """The pod that speaks for a node: one that succeeded, else the newest. A Job may start a pod twice."""
     return max(
         pods,
         key=lambda pod: (

@@ -1,11 +1,20 @@
-"""Writes to Jobs. Each may be repeated: it checks what is there, and a repetition finds its work done."""
+"""Writes to Jobs, their pods and their Service. Each may be repeated: a repetition finds its work done."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from autoscout.api.names import HARVEST_FINALIZER, SPEC_HASH_ANNOTATION
-from autoscout.executors.kubernetes.client import JOBS, ApiError, KubernetesApi, TransientApiError, selector
+from autoscout.executors.kubernetes.client import (
+    JOBS,
+    PODS,
+    SERVICES,
+    ApiError,
+    KubernetesApi,
+    Resource,
+    TransientApiError,
+    selector,
+)
 from autoscout.executors.kubernetes.names import STOPPED_ANNOTATION, Object, controlled_by
 from autoscout.executors.kubernetes.views import JobView, Stop
 from autoscout.executors.protocol import ExecutorError
@@ -21,12 +30,43 @@ def held(job: Object) -> bool:
 
 async def find(api: KubernetesApi, namespace: str, name: str) -> Object | None:
     """The Job of this name, as it is now."""
+    return await _get(api, JOBS, namespace, name)
+
+
+async def _get(api: KubernetesApi, resource: Resource, namespace: str, name: str) -> Object | None:
     try:
-        return await api.get(JOBS, namespace, name)
+        return await api.get(resource, namespace, name)
     except ApiError as error:
         if error.not_found:
             return None
         raise
+
+
+async def ensure_service(api: KubernetesApi, manifest: Object, owner: str) -> None:
+    """Make sure that this Service exists.
+
+    Args:
+        manifest: of the Service.
+        owner: UID of the TuningJob.
+
+    Raises:
+        ExecutorError: another object has its name, or the API server refuses it.
+    """
+    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    try:
+        existing = await _get(api, SERVICES, namespace, name)
+        if existing is None:
+            existing = await api.create(SERVICES, namespace, manifest)
+    except TransientApiError:
+        raise
+    except ApiError as error:
+        if not error.already_exists:
+            raise _refusal(error, f"Service {name}") from error
+        existing = await api.get(SERVICES, namespace, name)
+    if not controlled_by(existing, owner):
+        raise ExecutorError(
+            "NameTaken", f"a Service {name} exists that this TuningJob does not own: kubectl delete service {name}"
+        )
 
 
 async def create(api: KubernetesApi, manifest: Object, owner: str) -> Object:
@@ -47,7 +87,7 @@ async def create(api: KubernetesApi, manifest: Object, owner: str) -> Object:
         raise
     except ApiError as error:
         if not error.already_exists:
-            raise _refusal(error, name) from error
+            raise _refusal(error, f"Job {name}") from error
     existing = await find(api, namespace, name)
     if existing is None:
         raise TransientApiError(404, "Vanished", f"Job {name} existed and was gone when it was read")
@@ -111,6 +151,36 @@ def _annotate(metadata: Object, why: Stop) -> list[Object]:
     return [test, {"op": "add", "path": f"/metadata/annotations/{key}", "value": why.annotation}]
 
 
+async def hasten(api: KubernetesApi, pod: Object, age: float) -> None:
+    """End a pod now as if its deadline had come: with SIGTERM and its grace, and it stays there to be read.
+
+    To delete it would take its log and its last words along.
+
+    Args:
+        age: seconds since its start.
+    """
+    metadata, seconds = pod["metadata"], max(1, int(age))
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+        {"op": "add", "path": "/spec/activeDeadlineSeconds", "value": seconds},
+    ]
+    try:
+        await api.json_patch(PODS, metadata["namespace"], metadata["name"], operations)
+    except ApiError as error:
+        # Gone, or it has ended meanwhile.
+        if not (error.not_found or error.status == _UNPROCESSABLE):
+            raise
+
+
+async def dismiss(api: KubernetesApi, namespace: str, pod: str, uid: str) -> None:
+    """Delete a pod of an attempt that is decided."""
+    try:
+        await api.delete(PODS, namespace, pod, uid=uid)
+    except ApiError as error:
+        if not (error.not_found or error.conflict):
+            raise
+
+
 async def let_go(api: KubernetesApi, job: Object) -> Object | None:
     """Take our finalizer off a Job.
 
@@ -171,8 +241,8 @@ async def discard(api: KubernetesApi, job: Object) -> None:
             raise
 
 
-def _refusal(error: ApiError, name: str) -> ExecutorError:
-    """Why the API server won't have a Job, for a condition."""
+def _refusal(error: ApiError, what: str) -> ExecutorError:
+    """Why the API server won't have an object of ours, for a condition."""
     reason = error.reason
     if "exceeded quota" in error.message:
         reason = "QuotaExceeded"
@@ -180,4 +250,4 @@ def _refusal(error: ApiError, name: str) -> ExecutorError:
         reason = "NamespaceTerminating"
     elif reason in ("Invalid", "BadRequest"):
         reason = "JobInvalid"
-    return ExecutorError(reason, f"the API server refuses Job {name}: {error.message}")
+    return ExecutorError(reason, f"the API server refuses {what}: {error.message}")
