@@ -13,7 +13,7 @@ PYTEST ?=
 .DEFAULT_GOAL := help
 # Two targets must not change the environment at the same time, whatever -j says.
 .NOTPARALLEL:
-.PHONY: help venv demo test test-unit verify lint types imports generated examples generate golden format benchmarks \
+.PHONY: help venv profilers-venv demo test test-unit test-profilers verify lint types imports generated examples generate golden format benchmarks \
 	cluster-up cluster-down clean
 
 help: ## list the targets
@@ -34,10 +34,13 @@ $(VENV)/.base: pyproject.toml
 
 $(VENV)/.full: $(VENV)/.base pyproject.toml
 	@echo '--- environment for the operator and its development (about 20 s): $(VENV)'
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[operator,rivals,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[operator,rivals,aiconfigurator,dev]'
 	@touch $@
 
 venv: $(VENV)/.full ## set up .venv with all that development needs
+
+profilers-venv: ## set up what the profilers' tests need besides (Megatron, vLLM; 3.8 GB, outside the checkout)
+	@$(PYTHON) tests/profilers/environment.py
 
 demo: $(VENV)/.base ## tune a real CPU workload, no cluster needed (under two minutes, set-up included)
 	@echo '--- tuning an attention kernel in numpy, each profile measured for real on this machine:'
@@ -50,6 +53,9 @@ test: $(VENV)/.full ## every suite; those with real pods start a local Kubernete
 
 test-unit: $(VENV)/.full ## the suites that take seconds
 	@$(BIN)/python -m pytest tests/unit tests/property tests/golden $(PYTEST)
+
+test-profilers: $(VENV)/.full ## Megatron and vLLM for real on this machine's CPU, also in pods (about 20 minutes)
+	@$(BIN)/python -m tests.profilers $(PYTEST)
 
 verify: lint types imports generated examples ## what must hold before a commit
 

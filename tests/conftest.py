@@ -25,6 +25,7 @@ SUITES = {
     "cluster": "the test cluster itself",
     "integration": "against a real API server",
     "e2e": "from the command or kubectl apply to a result",
+    "profilers": "Megatron and vLLM for real, on CPUs",
 }
 """The suites, quick ones first: a folder each."""
 

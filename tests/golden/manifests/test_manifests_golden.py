@@ -11,6 +11,7 @@ import yaml
 from tests.unit.kubernetes_executor.jobs import A100, DEFAULT, UID, WITHOUT_TILE, tuning_job
 
 from autoscout.executors.kubernetes.manifests import job_manifest
+from autoscout.executors.kubernetes.peers import service_manifest
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -37,6 +38,8 @@ CASES = {
     "queue-and-overrides": job_manifest(
         tuning_job([A100], queueName="gpus", template=OVERRIDES, warmupIterations=2, iterations=10), UID, DEFAULT, 0
     ),
+    "two-nodes": job_manifest(tuning_job([A100 | {"nodes": 2}]), UID, DEFAULT, 0),
+    "two-nodes-service": service_manifest("tune", UID, "ml"),
 }
 
 

@@ -58,10 +58,18 @@ def commands(ledger: Ledger) -> dict[int, str]:
     }
 
 
-def _result(entries: list[Entry], verdict: Verdict, *, name: str = "attention", problem: Problem = PROBLEM) -> Result:
+def _result(entries: list[Entry], verdict: Verdict, *, name: str = "attention", script: str = "") -> Result:
     ledger = Ledger(tuple(entries))
     return result(
-        problem, ledger, name=name, verdict=verdict, engine_version="1.2.3", seconds=83.4, commands=commands(ledger)
+        PROBLEM,
+        ledger,
+        name=name,
+        verdict=verdict,
+        engine_version="1.2.3",
+        seconds=83.4,
+        commands=commands(ledger),
+        script=script,
+        manifest="kind: Job\nmetadata: {name: '<b>'}\n" if script else "",
     )
 
 
@@ -89,6 +97,7 @@ TYPICAL = _result(
     ],
     Verdict(Phase.COMPLETE, "MaxProfiles", "7 profiles done, as budget.maxProfiles allows"),
     name="attention <of> 'heads'",
+    script="#!/bin/sh\nexec python3 -m bench --layout '<b>&'\n",
 )
 
 INTERRUPTED = _result(

@@ -10,8 +10,9 @@ from tests.support.landscapes import PROBLEM, TINY, landscape, tiny_landscape
 
 from autoscout.baselines.random_search import RandomSearch
 from autoscout.report.benchmark import Results, json_text, quantile, text
-from autoscout.report.convergence import convergence, reached
+from autoscout.report.convergence import convergence, reached, wall_clock
 from autoscout.search.benchmark import Run, Setup, is_near, run
+from autoscout.search.landscape import Status
 from autoscout.search.optimizer import Proposal
 from autoscout.search.outcome import Infeasible, Measured
 from autoscout.search.problem import Goal
@@ -77,6 +78,24 @@ def test_profiles_to_counts_until_the_incumbent_is_near_enough():
     assert found.best == (1.0, 4.0, 5.0, 6.0)
     assert found.profiles_to == {"1.10": 4, "1.05": 4, "1.01": 4}
     assert ran(table, [values[4.0]], budget=2).profiles_to == {"1.10": None, "1.05": None, "1.01": None}
+
+
+@pytest.mark.parametrize(("until", "profiles"), [(1.6, 2), (1.3, 3), (1.0, 4), (None, 9)])
+def test_a_run_can_end_when_it_is_near_enough(until, profiles):
+    table = tiny_landscape()
+    values = {table.value(each): each for each in by_value(table)}
+    first = [values[4.0], values[5.0], values[6.0]]
+    rest = [each for each in by_value(table) if each not in first]
+    assert len(ran(table, [*first, *rest], budget=9, until=until).best) == profiles
+
+
+def test_time_is_modelled_profile_by_profile():
+    table = landscape()
+    worst, *_, best = by_value(table)
+    costs = {None: 1.0, Status.OOM: 5.0, Status.OK: 60.0}
+    found = ran(table, [worst, best], budget=10, cost=lambda problem, row: costs[row and row.status])
+    assert found.elapsed == (5.0, 65.0, 125.0)  # the default runs out of memory
+    assert ran(table, [worst, best], budget=10).elapsed == ()
 
 
 @pytest.mark.parametrize(
@@ -202,6 +221,14 @@ def test_the_plots_show_every_algorithm():
         assert ">random</text>" in plot
         assert "nan" not in plot
         assert "inf" not in plot
+
+
+def test_the_plot_against_time_needs_a_time_for_every_run():
+    timed = [replace(one(seed=seed), elapsed=(60.0, 120.0, 180.0)) for seed in range(2)]
+    plot = wall_clock(results(*timed))
+    assert ">minutes of profiles (modelled)</text>" in plot
+    assert ">udo</text>" in plot
+    assert wall_clock(results(*timed, one("random"))) == ""
 
 
 def test_there_is_no_convergence_to_show_without_an_optimum():

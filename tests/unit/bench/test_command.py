@@ -8,6 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from autoscout.baselines import ALGORITHMS, NEEDS
+from autoscout.baselines.random_search import RandomSearch
 from autoscout.cli.main import app
 
 JOB = {
@@ -88,12 +90,55 @@ def test_settings_reach_the_algorithm(files):
     assert len(run["best"]) == 6  # its rule lets it stop after six
 
 
+def test_each_algorithm_gets_the_settings_that_it_has(files):
+    ended = bench(
+        files, "-a", "autoscout,cherrypick", "--seeds", "1", "-s", "stopBelow=0.99", "-s", "tournament={k: 3}"
+    )
+    assert ended.exit_code == 0, ended.output
+    runs = json.loads((files / "out" / "results.json").read_text())["runs"]
+    assert [len(run["best"]) for run in runs] == [8, 6]
+
+
+def test_a_run_can_end_when_it_is_near_enough(files):
+    ended = bench(files, "-a", "random", "--seeds", "2", "--until", "1")
+    assert ended.exit_code == 0, ended.output
+    for run in json.loads((files / "out" / "results.json").read_text())["runs"]:
+        assert run["best"].index(7.0) == len(run["best"]) - 1
+
+
+def test_what_was_done_before_an_interruption_is_kept(files, monkeypatch):
+    class Interrupted(RandomSearch):
+        def suggest(self, problem, history, rng, count):
+            if problem.seed == 1:
+                raise ValueError("cut off")
+            return super().suggest(problem, history, rng, count)
+
+    monkeypatch.setitem(ALGORITHMS, "random", Interrupted())
+    ended = bench(files, "-a", "random", "--seeds", "3")
+    assert ended.exit_code == 1
+    assert "error: cut off" in ended.output
+    written = json.loads((files / "out" / "results.json").read_text())
+    assert [run["seed"] for run in written["runs"]] == [0]
+
+
+def test_a_package_that_is_missing_is_said_before_anything_runs(files, monkeypatch):
+    monkeypatch.setitem(NEEDS, "random", ("no_such_package",))
+    ended = bench(files, "-a", "coordinate,random")
+    assert ended.exit_code == 2
+    assert "random needs no_such_package" in ended.output
+    assert "pip install 'autoscout[rivals]'" in ended.output
+    assert not (files / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("-a", "cherrypik"), "--algorithms: 'cherrypik' is not known; there are: "),
         (("-a", " , "), "--algorithms is empty"),
         (("-a", "random", "-s", "k"), "--settings: 'k' is not KEY=VALUE"),
+        (("-a", "random", "-s", "k=1"), "--settings: 'k' is none of the settings of random; they have none"),
+        (("-a", "udo,random", "-s", "k=1"), "'k' is none of the settings of udo, random; udo has exploration"),
+        (("-a", "autoscout", "-s", "tournament.k=99"), "--settings: search.settings.tournament.k: is 99; it must lie"),
         (("-a", "random", "-s", "k=[1"), "--settings k: '[1' is no YAML value"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_last_word_counts():
     assert judge(0, scanned(RESULT, OUT_OF_MEMORY)) == Infeasible("OutOfMemory", "CUDA out of memory")
 
 
-@pytest.mark.parametrize("reason", ["Infrastructure", "Preempted"])
+@pytest.mark.parametrize("reason", ["Infrastructure", "PeerLost", "Preempted"])
 def test_an_error_frame_can_blame_the_infrastructure(reason):
     assert judge(1, scanned(Error(reason, "GPU fell off the bus"))) == Lost(reason, "GPU fell off the bus")
 

@@ -12,7 +12,15 @@ from autoscout.telemetry.metrics import JobView, Metrics
 
 STATUS: dict[str, Any] = {
     "phase": "Searching",
-    "progress": {"profiled": 12, "infeasible": 3, "lost": 1, "inFlight": 2, "maxProfiles": 50, "gpuHours": 3.25},
+    "progress": {
+        "profiled": 12,
+        "infeasible": 3,
+        "lost": 1,
+        "inFlight": 2,
+        "maxProfiles": 50,
+        "stoppedEarly": 4,
+        "gpuHours": 3.25,
+    },
     "best": {"speedup": 1.5, "metrics": {"seconds": 2.0, 'odd "name"\\\n': 1.0}},
 }
 
