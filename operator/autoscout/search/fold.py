@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoscout.search.encoding import levels_of, pool_of
 from autoscout.search.fidelity import WEAK_PRIOR, switched_at
@@ -16,24 +15,25 @@ from autoscout.search.gaussian import Floats, Levels
 from autoscout.search.ledger import Ledger
 from autoscout.search.observations import Observations, observe, waiting
 from autoscout.search.optimizer import Proposal, generator
-from autoscout.search.orchestrator import Bandit
+from autoscout.search.orchestrator import Arm, Bandit
 from autoscout.search.problem import Problem
 from autoscout.search.settings import Settings
 from autoscout.search.sparse import structural, structure_of
+from autoscout.search.steps import marks, standing, steps
 from autoscout.search.surrogate import LearnedSurrogate, learn, milestone
-from autoscout.search.synthesizer import OPTIMISM, promising, worth
+from autoscout.search.synthesizer import OPTIMISM, worth
 from autoscout.search.tournament import Tournament, orders, trees
 from autoscout.search.workflow import Campaign, neighbours, run
 from autoscout.space.configuration import Configuration
 
 WORK = 300_000
 """Pairs of a candidate and a measurement, over all models, that are compared for one proposal: 20 ms of work."""
-REFINE_AFTER = 8
-"""Measurements before which the neighbourhood of the incumbent is not exhausted."""
 DRAWS = 64
 """Configurations drawn uniformly beside those that the search found."""
 ROUNDS = 3
 """Iterations of the tournament for each feature order that enters it: enough for one order to remain."""
+TIE = 1e-6
+"""Logarithm of worth within which chance decides where no simulator does: else the order of the space would."""
 _FIRST = 1000.0
 """Added to the logarithm of the worth of what comes first."""
 _SOFTNESS = 2.0
@@ -91,30 +91,36 @@ class Fold:
 
     def next(self, rng: np.random.Generator, taken: set[str], number: int) -> Proposal | None:
         """The candidate that is worth most; None when there is none left."""
-        every = self.settings.refine
-        refine = bool(every) and number % every == every - 1 and len(self.seen) >= REFINE_AFTER
-        candidates = self._candidates(rng, refine=refine)
+        near = self._steps()
+        candidates = self._candidates(rng, near)
         belief = self.surrogate.believe(candidates.levels, candidates.known)
         doubt = bool(self.settings.doubt) and number % self.settings.doubt == self.settings.doubt - 1
         best = self._best()
         optimism = float(rng.uniform(*OPTIMISM))
         value = worth(belief, best, optimism if doubt else None)
-        if refine and best is not None:
-            value = value + np.where(promising(belief, best) & self._close(candidates.levels), _FIRST, 0.0)
+        close = np.isin(marks(candidates.levels), marks(levels_of(self.problem.space, list(near))))
+        alone = 1.0 - self.surrogate.trust
+        value = value + alone * (self.settings.steps * close + TIE * rng.random(len(value)))
         if self._retesting():
             value = -self._liked(candidates)
         for row in np.argsort(-value, kind="stable"):
             configuration = candidates.configurations[row]
             if configuration.fingerprint not in taken:
-                proposer = candidates.proposer
-                return Proposal(
-                    configuration,
-                    proposer if isinstance(proposer, str) else proposer[row],
-                    self._predicted(candidates, int(row)),
-                )
+                proposer = candidates.proposer if isinstance(candidates.proposer, str) else candidates.proposer[row]
+                return Proposal(configuration, near.get(configuration, proposer), self._predicted(candidates, int(row)))
         if self.exhaustive:
             return None
         return self._anything(rng, taken)
+
+    def _steps(self) -> dict[Configuration, str]:
+        """What is one step from where the search stands, and which optimizer takes it."""
+        arms = [arm for arm, on in ((Arm.SPARSE, self.settings.sparse), (Arm.DENSE, self.settings.dense)) if on]
+        expected = self.surrogate.expect(self.seen.levels, self.known) if len(self.seen) else np.zeros(0)
+        at = standing(self.problem, self.seen, expected)
+        if at is None:
+            return {}
+        found = steps(self.problem.space, self.seen.configurations[at])
+        return {configuration: arm.value for configuration, arm in found.items() if arm in arms}
 
     def _retesting(self) -> bool:
         """Whether the top K of the simulators are still to be profiled after they were given up."""
@@ -135,23 +141,6 @@ class Fold:
                 value = value + _FIRST * (seen > np.log(constraint.maximum))
         return value
 
-    def _close(self, levels: Levels) -> NDArray[np.bool_]:
-        """Which are immediate neighbours of the incumbent: one step on one grid, or one other choice, [N].
-
-        What becomes active or inactive thereby follows and does not count.
-        """
-        here = levels_of(self.problem.space, [self._incumbent()])[0]
-        steps = np.zeros(len(levels), dtype=np.int64)
-        for position, parameter in enumerate(self.problem.space.parameters):
-            size = len(parameter.values)
-            table = np.abs(np.arange(size + 1) - here[position])
-            if isinstance(parameter.values[0], bool | str):
-                table = np.minimum(table, 1)
-            table[size] = 0
-            steps += table[levels[:, position]] if here[position] < size else 0
-        close: NDArray[np.bool_] = steps == 1
-        return close
-
     def pretend(self, configuration: Configuration) -> None:
         """Take a trial in flight as measured with what is expected of it (the kriging believer of Ginsbourger,
         Le Riche, Carraro, 2010), so that the next proposal goes elsewhere.
@@ -168,6 +157,7 @@ class Fold:
             np.concatenate([seen.levels, levels]),
             np.append(seen.ran, True),
             np.append(seen.accepted, False),
+            np.append(seen.exhausted, False),
             {name: np.append(values, metrics.get(name, np.nan)) for name, values in seen.metrics.items()},
             {name: np.append(values, 0.0) for name, values in seen.variance.items()},
         )
@@ -224,21 +214,21 @@ class Fold:
         expected = surrogate.expect(seen.levels[accepted], self.known.take(accepted))
         return seen.configurations[int(accepted[int(np.argmin(expected))])]
 
-    def _candidates(self, rng: np.random.Generator, *, refine: bool) -> Candidates:
+    def _candidates(self, rng: np.random.Generator, near: Mapping[Configuration, str]) -> Candidates:
         if self.exhaustive:
             pool = pool_of(self.problem.space)
-            rows = self._shortlist(rng, refine=refine)
+            rows = self._shortlist(rng, levels_of(self.problem.space, list(near)))
             known = self._forecast_pool().take(rows)
             configurations = [pool.configurations[row] for row in rows] if len(rows) < len(pool.levels) else None
             return Candidates(configurations or pool.configurations, pool.levels[rows], known, "surrogate")
-        return self._searched(rng)
+        return self._searched(rng, near)
 
     def _forecast_pool(self) -> Forecast:
         if not self.settings.simulators:
             return Forecast()
         return self._believed(pool_forecast(self.problem, self.settings.simulator_noise))
 
-    def _shortlist(self, rng: np.random.Generator, *, refine: bool) -> Levels:
+    def _shortlist(self, rng: np.random.Generator, near: Levels) -> Levels:
         """Rows of the pool to compare. Between two fits the ranking of all at the last fit chooses most of them."""
         levels = pool_of(self.problem.space).levels
         models = len(self.surrogate.metrics) + 1
@@ -253,9 +243,8 @@ class Fold:
             best = self._best_of(surrogate, self.seen.first(count))
             ranking = np.argsort(-worth(surrogate.believe(levels, self._forecast_pool()), best), kind="stable")
             _RANKINGS.put(key, ranking)
-        near = np.flatnonzero(self._close(levels)) if refine else ranking[:0]
         drawn = rng.integers(len(levels), size=DRAWS)
-        return np.unique(np.concatenate([ranking[:most], near, drawn]))
+        return np.unique(np.concatenate([ranking[:most], pool_of(self.problem.space).rows(near), drawn]))
 
     def _key(self, count: int) -> Hashable:
         """All that the state after the first `count` observations depends on."""
@@ -269,7 +258,7 @@ class Fold:
         known = self.known.take(np.arange(count))
         return learn(self.problem, self.seen.first(count), known, noise=noise, settled=count)
 
-    def _searched(self, rng: np.random.Generator) -> Candidates:
+    def _searched(self, rng: np.random.Generator, steps_: Mapping[Configuration, str]) -> Candidates:
         """The candidates that Algorithm 1 finds on the surrogate, the incumbent's neighbours, and some at random."""
         space, settings = self.problem.space, self.settings
         start = self._incumbent()
@@ -286,7 +275,7 @@ class Fold:
         self._remember(campaign.tournament, self.seen)
         run(space, settings, campaign, start, evaluate, settings.iterations, rng)
         found = {configuration: arm.value for configuration, (_, arm) in campaign.found.items()}
-        for configuration in near:
+        for configuration in (*steps_, *near):
             found.setdefault(configuration, "neighbour")
         for _ in range(DRAWS):
             found.setdefault(space.sample(rng), "random")

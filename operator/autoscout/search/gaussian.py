@@ -47,6 +47,24 @@ class Geometry:
         )
 
 
+@dataclass(frozen=True)
+class Prior:
+    """What is expected of hyperparameters before a fit: the mean and the standard deviation of their logarithms.
+
+    Attributes:
+        mean, spread: of importance, length, signal and noise.
+    """
+
+    mean: tuple[float, float, float, float]
+    spread: tuple[float, float, float, float]
+
+
+METRIC_PRIOR = Prior((float(np.log(0.3)), float(np.log(0.8)), 0.0, float(np.log(1e-3))), (1.5, 0.5, 0.7, 1.5))
+"""Of times and rates: they follow a knob smoothly over its whole grid, and some knobs are flat."""
+LABEL_PRIOR = Prior((float(np.log(0.5)), float(np.log(0.3)), 0.0, float(np.log(1e-3))), (1.2, 0.5, 0.7, 1.5))
+"""Of running or not, which turns within a step; also of a simulator's error, of which nothing is known."""
+
+
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
     """All as natural logarithms.
@@ -64,9 +82,9 @@ class Hyperparameters:
     noise: float
 
     @staticmethod
-    def prior(parameters: int) -> Hyperparameters:
+    def prior(parameters: int, prior: Prior) -> Hyperparameters:
         """Before anything is known: every knob matters somewhat and acts smoothly."""
-        importance, length, signal, noise = PRIOR_MEAN
+        importance, length, signal, noise = prior.mean
         return Hyperparameters(np.full(parameters, importance), np.full(parameters, length), signal, noise)
 
     def vector(self) -> Floats:
@@ -76,12 +94,6 @@ class Hyperparameters:
     def of(vector: Floats) -> Hyperparameters:
         half = (len(vector) - 2) // 2
         return Hyperparameters(vector[:half], vector[half:-2], float(vector[-2]), float(vector[-1]))
-
-
-PRIOR_MEAN = (np.log(0.5), np.log(0.3), 0.0, np.log(1e-3))
-PRIOR_SPREAD = (1.2, 0.5, 0.7, 1.5)
-"""Mean and standard deviation of the logarithms of importance, length, signal and noise: what is common to
-knobs of systems at large, wide enough that a dozen measurements overrule it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +177,9 @@ def condition(
     )
 
 
-def fit(geometry: Geometry, known: Levels, standard: Floats, steps: int = STEPS) -> Hyperparameters:
+def fit(
+    geometry: Geometry, known: Levels, standard: Floats, prior: Prior = METRIC_PRIOR, steps: int = STEPS
+) -> Hyperparameters:
     """The hyperparameters that maximise the posterior, by resilient propagation from the prior's mean.
 
     Deterministic; [n, P] levels and [n] standard values. The sign-based steps need no line search (Riedmiller and
@@ -174,8 +188,8 @@ def fit(geometry: Geometry, known: Levels, standard: Floats, steps: int = STEPS)
     """
     apart = geometry.between(known, known)
     count = len(geometry.distances)
-    mean = Hyperparameters.prior(count).vector()
-    spread = np.concatenate([np.full(count, PRIOR_SPREAD[0]), np.full(count, PRIOR_SPREAD[1]), PRIOR_SPREAD[2:]])
+    mean = Hyperparameters.prior(count, prior).vector()
+    spread = np.concatenate([np.full(count, prior.spread[0]), np.full(count, prior.spread[1]), prior.spread[2:]])
     point, step = mean.copy(), np.full(len(mean), 0.2)
     before = np.zeros(len(mean))
     best, best_value = point, -np.inf

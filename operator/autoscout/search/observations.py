@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscout.search.encoding import levels_of
+from autoscout.search.footprint import METRIC
 from autoscout.search.gaussian import Floats, Levels
 from autoscout.search.incumbent import feasible_metrics
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Infeasible, Measured
 from autoscout.search.problem import Problem
 from autoscout.space.configuration import Configuration
+
+OUT_OF_MEMORY = "OutOfMemory"
+"""Reason of an `Infeasible` outcome."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +28,7 @@ class Observations:
         levels: [n, P].
         ran: whether it was measured (else it can't run), [n].
         accepted: whether it was measured and keeps every constraint, [n].
+        exhausted: whether it ran out of memory, [n].
         metrics: by name, [n]; nan where it was not reported.
         variance: of the mean of repeated samples, relative to the value squared; by metric, [n]; 0: not known.
     """
@@ -32,6 +37,7 @@ class Observations:
     levels: Levels
     ran: np.ndarray[tuple[int], np.dtype[np.bool_]]
     accepted: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    exhausted: np.ndarray[tuple[int], np.dtype[np.bool_]]
     metrics: dict[str, Floats]
     variance: dict[str, Floats]
 
@@ -45,6 +51,7 @@ class Observations:
             self.levels[:count],
             self.ran[:count],
             self.accepted[:count],
+            self.exhausted[:count],
             {name: values[:count] for name, values in self.metrics.items()},
             {name: values[:count] for name, values in self.variance.items()},
         )
@@ -52,7 +59,7 @@ class Observations:
     @property
     def identity(self) -> bytes:
         """Equal for equal observations, and for those only."""
-        arrays = [self.levels, self.ran, self.accepted, *self.metrics.values(), *self.variance.values()]
+        arrays = [self.levels, self.ran, self.accepted, self.exhausted, *self.metrics.values(), *self.variance.values()]
         return b"".join(array.tobytes() for array in arrays)
 
 
@@ -60,12 +67,17 @@ def observe(problem: Problem, ledger: Ledger) -> Observations:
     """The observations in a ledger. Lost trials say nothing and are left out."""
     entries = [entry for entry in ledger.settled if isinstance(entry.outcome, Measured | Infeasible)]
     configurations = tuple(entry.trial.configuration for entry in entries)
-    names = list(dict.fromkeys([o.metric for o in problem.objectives] + [c.metric for c in problem.constraints]))
+    chosen = [o.metric for o in problem.objectives] + [c.metric for c in problem.constraints] + [METRIC]
+    names = list(dict.fromkeys(chosen))
     return Observations(
         configurations=configurations,
         levels=levels_of(problem.space, configurations),
         ran=np.array([isinstance(entry.outcome, Measured) for entry in entries], dtype=np.bool_),
         accepted=np.array([feasible_metrics(problem, entry) is not None for entry in entries], dtype=np.bool_),
+        exhausted=np.array(
+            [isinstance(entry.outcome, Infeasible) and entry.outcome.reason == OUT_OF_MEMORY for entry in entries],
+            dtype=np.bool_,
+        ),
         metrics={name: np.array([_value(entry, name) for entry in entries], dtype=np.float64) for name in names},
         variance={name: np.array([_variance(entry, name) for entry in entries], dtype=np.float64) for name in names},
     )

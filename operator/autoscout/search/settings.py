@@ -43,7 +43,8 @@ class Settings:
         top_k: configurations that the simulators liked best, profiled first after the switch.
         simulator_noise: relative noise added to what simulators predict, for tests of robustness.
         doubt: every so many proposals one goes by an optimistic bound instead of expected improvement; 0: none.
-        refine: every so many proposals the best immediate neighbour of the incumbent is taken; 0: none.
+        steps: by how much, as a logarithm of the expected improvement, one step from the incumbent is preferred while
+            no simulator has a say; 0: not at all.
         patience: end after so many profiles without an improvement of `convergence`; 0: the budget alone ends it.
         convergence: relative improvement that counts.
     """
@@ -64,7 +65,7 @@ class Settings:
     top_k: int = 2
     simulator_noise: float = 0.0
     doubt: int = 4
-    refine: int = 3
+    steps: float = 5.0
     patience: int = 0
     convergence: float = 0.01
 
@@ -86,7 +87,7 @@ NAMES: Mapping[str, str] = {
     "topK": "top_k",
     "simulatorNoise": "simulator_noise",
     "doubt": "doubt",
-    "refine": "refine",
+    "steps": "steps",
     "patience": "patience",
     "convergence": "convergence",
 }
@@ -104,7 +105,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "top_k": (0, 1000),
     "simulator_noise": (0, 10),
     "doubt": (0, 10_000),
-    "refine": (0, 10_000),
+    "steps": (0, 100),
     "patience": (0, 100_000),
     "convergence": (0, 1),
 }

@@ -10,25 +10,30 @@ Failures are modelled too: an OOM teaches where not to look.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
 from autoscout.search.encoding import geometry_of, levels_of
+from autoscout.search.footprint import BEYOND, METRIC, Footprint, beyond
 from autoscout.search.forecast import Forecast, forecast
 from autoscout.search.gaussian import (
+    LABEL_PRIOR,
+    METRIC_PRIOR,
     Floats,
     GaussianProcess,
     Geometry,
     Hyperparameters,
     Levels,
+    Prior,
     condition,
     fit,
 )
 from autoscout.search.observations import Observations
 from autoscout.search.problem import Problem
+from autoscout.simulators.hardware import find
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.uncertainty import normal_cdf
 from autoscout.space.configuration import Configuration
@@ -38,12 +43,29 @@ FIRST_FIT = 4
 """Measurements before which hyperparameters stay at their prior."""
 GROWTH = 1.15
 """The hyperparameters are fitted anew each time the measurements have grown by this factor."""
-MEASURED_SPREAD = (0.5, 1.0)
-SIMULATED_SPREAD = (0.25, 3.0)
-"""Standard deviation expected of the logarithm of a metric, and of its ratio to what simulators say, and how
-many measurements that expectation weighs."""
-LABEL_SPREAD = (0.5, 1.0)
-"""The same for the label of running (1) or not running (-1)."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a Gaussian process is about.
+
+    Attributes:
+        spread: standard deviation that is expected of its values.
+        weight: how many measurements that expectation weighs.
+        prior: of its hyperparameters.
+    """
+
+    spread: float
+    weight: float
+    prior: Prior
+
+
+MEASURED = Kind(0.5, 1.0, METRIC_PRIOR)
+"""The logarithm of a metric."""
+SIMULATED = Kind(0.25, 3.0, LABEL_PRIOR)
+"""The logarithm of its ratio to what simulators say."""
+LABEL = Kind(0.5, 1.0, LABEL_PRIOR)
+"""Running (1) or not running (-1)."""
 TRUST = 1.0
 """Natural logarithm of the odds by which simulators are preferred before anything is measured."""
 DOUBT_OF_FIT = 0.3
@@ -86,7 +108,7 @@ class MetricModel:
             if component.process is None:
                 own, std = (
                     np.zeros(len(levels)),
-                    np.full(len(levels), SIMULATED_SPREAD[0] if component.simulated else 1.0),
+                    np.full(len(levels), SIMULATED.spread if component.simulated else 1.0),
                 )
             else:
                 own, std = component.process.predict(levels)
@@ -95,6 +117,11 @@ class MetricModel:
             mean += component.weight * own
             square += component.weight * (std**2 + own**2)
         return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+    @property
+    def trust(self) -> float:
+        """The weight of the components that start from what simulators say, in [0, 1]."""
+        return sum(component.weight for component in self.components if component.simulated)
 
     def expect(self, levels: Levels, known: Forecast) -> Floats:
         """The mean of `predict` alone, [N]."""
@@ -130,6 +157,7 @@ class LearnedSurrogate:
     noise: float
     metrics: Mapping[str, MetricModel]
     running: Component | None
+    footprint: Footprint | None
 
     def believe(self, levels: Levels, known: Forecast) -> Belief:
         """What to expect of candidates, given [N, P] levels and their forecast."""
@@ -147,6 +175,11 @@ class LearnedSurrogate:
                 inside = inside - normal_cdf((_scaled(constraint.minimum, model.logarithmic) - centre) / width)
             log_feasible = log_feasible + np.log(np.maximum(inside, _SMALLEST))
         return Belief(mean if objective.better(0.0, 1.0) else -mean, std, log_feasible)
+
+    @property
+    def trust(self) -> float:
+        """How much simulators have to say about the first objective, in [0, 1]."""
+        return self.metrics[self.problem.objectives[0].metric].trust
 
     def expect(self, levels: Levels, known: Forecast) -> Floats:
         """The mean of `believe` alone, [N]."""
@@ -175,6 +208,8 @@ class LearnedSurrogate:
         """Probability of running, [N]."""
         if self.running is None:
             return np.ones(len(levels))
+        if self.footprint is not None:
+            known = replace(known, fits=self.footprint.fits(levels))
         mean, std = np.zeros(len(levels)), np.full(len(levels), 0.5)
         if self.running.process is not None:
             mean, std = self.running.process.predict(levels)
@@ -199,12 +234,11 @@ def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float
         settled: how many of `seen` are real; only they decide on hyperparameters.
     """
     names = dict.fromkeys([problem.objectives[0].metric, *(c.metric for c in problem.constraints)])
-    return LearnedSurrogate(
-        problem,
-        noise,
-        {name: _metric(problem.space, name, seen, known, settled) for name in names},
-        _running(problem.space, seen, known, settled),
-    )
+    metrics = {name: _metric(problem.space, name, seen, known, settled) for name in names}
+    footprint = None if known.fits is not None else _footprint(problem, seen, settled)
+    if footprint is not None:
+        known = replace(known, fits=footprint.fits(seen.levels))
+    return LearnedSurrogate(problem, noise, metrics, _running(problem.space, seen, known, settled), footprint)
 
 
 def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast, settled: int) -> MetricModel:
@@ -241,14 +275,14 @@ def _component(
     """A process and the log density of what it was not shown."""
     if not len(target):
         return None, 0.0
-    spread, weight = SIMULATED_SPREAD if simulated else MEASURED_SPREAD
+    kind = SIMULATED if simulated else MEASURED
     count = max(milestone(real), 1)
-    hyperparameters = _hyperparameters(space, levels[:count], target[:count], spread, weight)
-    standard_as = _standard(target[: max(real, 1)], spread, weight)
+    hyperparameters = _hyperparameters(space, levels[:count], target[:count], kind)
+    standard_as = _standard(target[: max(real, 1)], kind)
     process = condition(_geometry(space), hyperparameters, levels, target, standard_as, extra)
     if count < FIRST_FIT:
         return process, 0.0
-    return process, _density(space, levels[:count].tobytes(), target[:count].tobytes(), spread, weight)
+    return process, _density(space, levels[:count].tobytes(), target[:count].tobytes(), kind)
 
 
 def _running(space: SearchSpace, seen: Observations, known: Forecast, settled: int) -> Component | None:
@@ -259,11 +293,31 @@ def _running(space: SearchSpace, seen: Observations, known: Forecast, settled: i
     if known.fits is not None:
         labels = labels - (2 * known.fits - 1)
     count = max(milestone(settled), 1)
-    hyperparameters = _hyperparameters(space, seen.levels[:count], labels[:count], *LABEL_SPREAD)
-    centre, scale = _standard(labels[: max(settled, 1)], *LABEL_SPREAD)
+    hyperparameters = _hyperparameters(space, seen.levels[:count], labels[:count], LABEL)
+    centre, scale = _standard(labels[: max(settled, 1)], LABEL)
     standard_as = (0.0 if simulated else centre, scale)
     process = condition(_geometry(space), hyperparameters, seen.levels, labels, standard_as)
     return Component(process, simulated, 1.0)
+
+
+def _footprint(problem: Problem, seen: Observations, settled: int) -> Footprint | None:
+    """What profiles told of their memory; None where none did, or the GPU is not known."""
+    gpu = find(problem.hardware.pools[0].gpu) if problem.hardware and problem.hardware.pools else None
+    peaks = seen.metrics[METRIC][:settled]
+    rows = np.flatnonzero(np.isfinite(peaks) & (peaks > 0))
+    if gpu is None or not len(rows) or not seen.exhausted.any():
+        return None
+    values = np.log(peaks[rows])
+    limit = max(float(np.log(gpu.memory_gib)), float(values.max()))
+    process, _ = _component(problem.space, seen.levels[rows], values, len(rows), False, np.zeros(len(rows)))
+    over = np.flatnonzero(seen.exhausted)
+    if process is None or not len(over):
+        return None
+    values = np.append(values, beyond(process, limit, seen.levels[over]))
+    levels = np.concatenate([seen.levels[rows], seen.levels[over]])
+    extra = np.append(np.zeros(len(rows)), np.full(len(over), BEYOND**2))
+    standard_as = (process.centre, process.scale)
+    return Footprint(condition(process.geometry, process.hyperparameters, levels, values, standard_as, extra), limit)
 
 
 def milestone(count: int) -> int:
@@ -276,28 +330,26 @@ def milestone(count: int) -> int:
     return reached
 
 
-def _hyperparameters(
-    space: SearchSpace, levels: Levels, target: Floats, spread: float, weight: float
-) -> Hyperparameters:
+def _hyperparameters(space: SearchSpace, levels: Levels, target: Floats, kind: Kind) -> Hyperparameters:
     if len(target) < FIRST_FIT:
-        return Hyperparameters.prior(len(space.parameters))
-    centre, scale = _standard(target, spread, weight)
-    return _fitted(space, levels.tobytes(), ((target - centre) / scale).tobytes())
+        return Hyperparameters.prior(len(space.parameters), kind.prior)
+    centre, scale = _standard(target, kind)
+    return _fitted(space, levels.tobytes(), ((target - centre) / scale).tobytes(), kind.prior)
 
 
 @lru_cache(maxsize=64)
-def _density(space: SearchSpace, levels: bytes, target: bytes, spread: float, weight: float) -> float:
+def _density(space: SearchSpace, levels: bytes, target: bytes, kind: Kind) -> float:
     """Log density of measurements, each predicted from all others."""
     values = np.frombuffer(target, dtype=np.float64)
     known = np.frombuffer(levels, dtype=np.int64).reshape(len(values), -1)
-    hyperparameters = _hyperparameters(space, known, values, spread, weight)
-    return condition(_geometry(space), hyperparameters, known, values, _standard(values, spread, weight)).left_out()
+    hyperparameters = _hyperparameters(space, known, values, kind)
+    return condition(_geometry(space), hyperparameters, known, values, _standard(values, kind)).left_out()
 
 
 @lru_cache(maxsize=64)
-def _fitted(space: SearchSpace, levels: bytes, standard: bytes) -> Hyperparameters:
+def _fitted(space: SearchSpace, levels: bytes, standard: bytes, prior: Prior) -> Hyperparameters:
     values = np.frombuffer(standard, dtype=np.float64)
-    return fit(_geometry(space), np.frombuffer(levels, dtype=np.int64).reshape(len(values), -1), values)
+    return fit(_geometry(space), np.frombuffer(levels, dtype=np.int64).reshape(len(values), -1), values, prior)
 
 
 @lru_cache(maxsize=16)
@@ -305,10 +357,10 @@ def _geometry(space: SearchSpace) -> Geometry:
     return geometry_of(space)
 
 
-def _standard(values: Floats, spread: float, weight: float) -> tuple[float, float]:
-    """Centre and scale of values: the scale starts from an expectation worth `weight` measurements."""
+def _standard(values: Floats, kind: Kind) -> tuple[float, float]:
+    """Centre and scale of values: the scale starts from what is expected of their kind."""
     centre = float(values.mean())
-    variance = (weight * spread**2 + float(np.sum((values - centre) ** 2))) / (weight + len(values))
+    variance = (kind.weight * kind.spread**2 + float(np.sum((values - centre) ** 2))) / (kind.weight + len(values))
     return centre, float(np.sqrt(variance))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autoscout.search.acquisition import log_expected_improvement
 from autoscout.search.dense import DenseOptimizer
@@ -26,8 +25,6 @@ confidence bound for Bayesian optimisation", IJCAI 2020)."""
 WORTHWHILE = 0.003
 """Improvement below which a profile is wasted, relative to the spread or, for positive metrics, to the value. It keeps
 the search from profiling equal rows of a flat knob one after another."""
-LIKELY = 0.1
-"""Probability of being feasible below which a neighbour of the incumbent is not worth a profile."""
 _DIGITS = 9
 """Decimal digits of an acquisition that decide: rounding noise must not."""
 
@@ -51,11 +48,3 @@ def worth(belief: Belief, best: float | None, optimism: float | None = None) -> 
     else:
         gain = log_expected_improvement(threshold, belief.mean, belief.std)
     return np.round(gain + belief.log_feasible, _DIGITS)
-
-
-def promising(belief: Belief, best: float) -> NDArray[np.bool_]:
-    """Candidates that may well run, keep their constraints and improve on the incumbent, [N]."""
-    chosen: NDArray[np.bool_] = (belief.mean - OPTIMISM[1] * belief.std < best - WORTHWHILE) & (
-        belief.log_feasible > np.log(LIKELY)
-    )
-    return chosen

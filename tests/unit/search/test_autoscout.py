@@ -53,7 +53,8 @@ def best_of(problem: Problem, history: Ledger) -> float:
 @pytest.mark.parametrize("problem", [PROBLEM, BOUNDED], ids=["free", "bounded"])
 def test_it_comes_close_in_30_profiles_whatever_part_is_off(problem: Problem, settings: dict) -> None:
     problem = replace(problem, settings=settings)
-    within = 1.4 if settings.get("dense") == "off" else 1.05  # the paper's Fig. 8: sparse alone ends 1.46 times slower
+    # The paper's Fig. 8: sparse alone ends 1.46 times slower. Without either, steps go one way only.
+    within = 1.4 if "off" in (settings.get("dense"), settings.get("sparse")) else 1.05
     assert best_of(problem, search(problem, 30)) <= within * optimum(problem)
 
 

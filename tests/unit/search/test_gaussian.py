@@ -7,7 +7,7 @@ import pytest
 from tests.support.spaces import SPACE, drawn
 
 from autoscout.search.encoding import geometry_of, levels_of, pool_of
-from autoscout.search.gaussian import Hyperparameters, _evidence, condition, fit
+from autoscout.search.gaussian import METRIC_PRIOR, Hyperparameters, _evidence, condition, fit
 
 GEOMETRY = geometry_of(SPACE)
 KNOWN = levels_of(SPACE, drawn(40))
@@ -36,7 +36,7 @@ def test_a_flat_knob_is_found_to_be_flat() -> None:
 
 
 def test_a_noisy_measurement_is_believed_less() -> None:
-    prior = Hyperparameters.prior(len(SPACE.parameters))
+    prior = Hyperparameters.prior(len(SPACE.parameters), METRIC_PRIOR)
     extra = np.zeros(len(VALUES))
     extra[3] = 100.0
     moved = VALUES.copy()
@@ -47,7 +47,7 @@ def test_a_noisy_measurement_is_believed_less() -> None:
 
 def test_the_gradient_of_the_evidence_is_right() -> None:
     apart = GEOMETRY.between(KNOWN, KNOWN)
-    point = Hyperparameters.prior(len(SPACE.parameters)).vector()
+    point = Hyperparameters.prior(len(SPACE.parameters), METRIC_PRIOR).vector()
     _, gradient = _evidence(point, apart, STANDARD)
     for position in range(len(point)):
         step = np.zeros(len(point))
@@ -57,7 +57,7 @@ def test_the_gradient_of_the_evidence_is_right() -> None:
 
 
 def test_the_density_of_what_is_left_out_is_that_of_separate_predictions() -> None:
-    prior = Hyperparameters.prior(len(SPACE.parameters))
+    prior = Hyperparameters.prior(len(SPACE.parameters), METRIC_PRIOR)
     known, values = KNOWN[:8], VALUES[:8]
     total = 0.0
     noise = np.exp(prior.noise)
