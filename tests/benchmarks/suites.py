@@ -106,7 +106,10 @@ SUITES: Mapping[str, Suite] = {
     ),
     "ablations-scored": Suite(
         "What each part brings where the space is scored as a whole",
-        _autoscout({name: PARTS[name] for name in ("all parts", "no simulators", "no fidelity switch")}),
+        _autoscout(
+            {name: PARTS[name] for name in ("all parts", "no simulators", "no fidelity switch")}
+            | {"no simulators, no steps": {"simulators": False, "steps": 0}}
+        ),
         "Figure 8",
         note="As AutoScout runs by default on spaces of these sizes.",
     ),

@@ -28,8 +28,8 @@ BATCHES = 4
 LEAST_SAMPLES = 3
 """Timed iterations that make a result of a profile that is stopped early."""
 BETWEEN_STARTS = 0.06
-"""Share of the median by which repetitions of one profile differ, whatever its iterations say: measured on two CPU cores
-(docs/reference/megatron.md)."""
+"""Share of the median by which repetitions of one profile differ, whatever its iterations say: as measured on two CPU
+cores (docs/reference/megatron.md)."""
 RANKS_BY_NAME = 16
 """Up to so many ranks have a metric each for their memory; the samples have all of them."""
 

@@ -26,6 +26,7 @@ from autoscout_profiler.scanner import Scanner
 
 STARTUP_VARIABLE = "PROFILER_STARTUP_SECONDS"
 HANG_VARIABLE = "PROFILER_HANG_SECONDS"
+_SECONDS_BETWEEN_LOOKS = 0.05
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -49,7 +50,7 @@ class Limits:
     settle: float = 2.0
     peers: float = 5.0
     stop: float = 3.5
-    stack: float = 1.0
+    stack: float = 3.0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Limits:
@@ -266,7 +267,9 @@ class Supervisor:
     def _stacks(self) -> str:
         for running in self._processes:
             running.ask_for_stack()
-        time.sleep(self._limits.stack)
+        deadline = time.monotonic() + self._limits.stack
+        while time.monotonic() < deadline and not all(running.stack() for running in self._processes):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
         told = [(running.process.rank, running.stack()) for running in self._processes]
         return "".join(f"; rank {rank} was in {stack}" for rank, stack in told if stack)
 

@@ -101,17 +101,16 @@ def test_an_exception_becomes_an_error_frame_of_its_reason(raised, reason, says)
 
 def test_the_cause_is_told_rather_than_what_it_did_to_the_other_ranks():
     cause = rank("time.sleep(0.1); raise OutOfMemory('CUDA out of memory. Tried to allocate 2 GiB')")
-    outcome = supervised(LOSES_ITS_PEER, cause, LOSES_ITS_PEER)
+    outcome = supervised(LOSES_ITS_PEER, cause, LOSES_ITS_PEER, limits={"settle": 20})
     assert outcome.error.reason == "OutOfMemory"
     assert outcome.error.message.startswith("rank 1: CUDA out of memory")
-    assert "; rank 0: RuntimeError: [pair.cc:547] Connection closed by peer" in outcome.error.message
-    assert "; rank 2: RuntimeError" in outcome.error.message
+    assert "; ranks 0, 2: RuntimeError: [pair.cc:547] Connection closed by peer" in outcome.error.message
 
 
 def test_a_cause_that_speaks_after_the_others_is_still_found():
     late = rank("time.sleep(1); raise ValueError('unequal splits')")
     hasty = rank("raise RuntimeError('Connection reset by peer')")
-    outcome = supervised(hasty, late)
+    outcome = supervised(hasty, late, limits={"settle": 20})
     assert outcome.error.message.startswith("rank 1: ValueError: unequal splits")
 
 
@@ -123,11 +122,16 @@ def test_ranks_that_wait_for_ever_end_with_the_one_that_failed():
     assert time.monotonic() - begin < 20
 
 
-def test_the_first_of_several_failures_is_the_cause():
-    def failing(seconds: float, message: str) -> str:
-        return rank(f"time.sleep(max(0, reporter._started + {seconds} - time.time())); raise ValueError({message!r})")
-
-    outcome = supervised(failing(2.0, "second"), failing(1.5, "first"))
+def test_the_first_of_several_failures_is_the_cause(tmp_path):
+    sign = str(tmp_path / "first-has-failed")
+    first = rank(f"open({sign!r}, 'w').close(); raise ValueError('first')")
+    second = rank(f"""
+while not os.path.exists({sign!r}):
+    time.sleep(0.01)
+time.sleep(0.5)
+raise ValueError("second")
+""")
+    outcome = supervised(second, first, limits={"settle": 20})
     assert outcome.error.message.startswith("rank 1: ValueError: first")
     assert "rank 0: ValueError: second" in outcome.error.message
 
@@ -206,9 +210,9 @@ def all_reduce():
 reporter.progress(1, 9)
 all_reduce()
 """)
-    outcome = supervised(stuck, stuck, limits={"hang": 0.5})
+    outcome = supervised(stuck, stuck, limits={"hang": 3})
     assert outcome.error.reason == "Hang"
-    assert outcome.error.message.startswith("no progress for 0.5 s (PROFILER_HANG_SECONDS); rank 0 was in wait (thr")
+    assert outcome.error.message.startswith("no progress for 3 s (PROFILER_HANG_SECONDS); rank 0 was in wait (thr")
     assert outcome.error.message.count("< all_reduce (<string>:") == 2
 
 
@@ -216,10 +220,10 @@ def test_progress_puts_the_hang_off():
     lively = rank("""
 for i in range(10):
     reporter.progress(i, 10)
-    time.sleep(0.2)
+    time.sleep(0.3)
 reporter.result({"seconds": 1})
 """)
-    assert supervised(lively, limits={"hang": 1.5}).result.metrics == {"seconds": 1}
+    assert supervised(lively, limits={"hang": 2.5}).result.metrics == {"seconds": 1}
 
 
 def test_the_first_progress_has_a_limit_of_its_own():
