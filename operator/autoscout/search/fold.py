@@ -99,8 +99,7 @@ class Fold:
         optimism = float(rng.uniform(*OPTIMISM))
         value = worth(belief, best, optimism if doubt else None)
         close = np.isin(marks(candidates.levels), marks(levels_of(self.problem.space, list(near))))
-        alone = 1.0 - self.surrogate.trust
-        value = value + alone * (self.settings.steps * close + TIE * rng.random(len(value)))
+        value = value + self._alone() * (self._leaning() * close + TIE * rng.random(len(value)))
         if self._retesting():
             value = -self._liked(candidates)
         for row in np.argsort(-value, kind="stable"):
@@ -121,6 +120,19 @@ class Fold:
             return {}
         found = steps(self.problem.space, self.seen.configurations[at])
         return {configuration: arm.value for configuration, arm in found.items() if arm in arms}
+
+    def _alone(self) -> float:
+        """How little simulators have to say, in [0, 1]: 1 without them, and where they contradict themselves."""
+        return 1.0 if self._forecast_pool_is_rough() else 1.0 - self.surrogate.trust
+
+    def _forecast_pool_is_rough(self) -> bool:
+        if not self.settings.simulators or not self.exhaustive:
+            return False
+        return self.problem.objectives[0].metric in pool_forecast(self.problem, self.settings.simulator_noise).rough
+
+    def _leaning(self) -> float:
+        """How much a step is preferred: not before there is an acceptable place to start from."""
+        return self.settings.steps if self.seen.accepted.any() else 0.0
 
     def _retesting(self) -> bool:
         """Whether the top K of the simulators are still to be profiled after they were given up."""

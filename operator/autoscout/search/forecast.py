@@ -29,10 +29,12 @@ class Forecast:
     Attributes:
         logarithms: natural logarithm of each metric, [N]; only metrics that are predicted, and above 0.
         fits: probability that it runs, [N]; None: unknown.
+        rough: metrics in which the simulators contradict themselves, before they were smoothed.
     """
 
     logarithms: Mapping[str, Floats] = field(default_factory=dict)
     fits: Floats | None = None
+    rough: frozenset[str] = frozenset()
 
     def take(self, rows: Levels) -> Forecast:
         """Of these rows only."""
@@ -77,7 +79,9 @@ def _pool_forecast(
     pool = pool_of(space)
     problem = Problem(space, (), seed=seed, workload=workload, hardware=hardware)
     found = forecast(problem, pool.configurations, pool.levels, noise)
-    return Forecast({metric: smoothed(pool.levels, values) for metric, values in found.logarithms.items()}, found.fits)
+    made = {metric: smoothed(pool.levels, values) for metric, values in found.logarithms.items()}
+    rough = frozenset(metric for metric, values in made.items() if values is not found.logarithms[metric])
+    return Forecast(made, found.fits, rough)
 
 
 @lru_cache(maxsize=16)

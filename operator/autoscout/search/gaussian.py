@@ -62,7 +62,7 @@ class Prior:
 METRIC_PRIOR = Prior((float(np.log(0.3)), float(np.log(0.8)), 0.0, float(np.log(1e-3))), (1.5, 0.5, 0.7, 1.5))
 """Of times and rates: they follow a knob smoothly over its whole grid, and some knobs are flat."""
 LABEL_PRIOR = Prior((float(np.log(0.5)), float(np.log(0.3)), 0.0, float(np.log(1e-3))), (1.2, 0.5, 0.7, 1.5))
-"""Of running or not, which turns within a step; also of a simulator's error, of which nothing is known."""
+"""Of running or not, which turns within a step; of a simulator's error; and of anything before the first fit."""
 
 
 @dataclass(frozen=True, eq=False)

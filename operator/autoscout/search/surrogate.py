@@ -332,7 +332,7 @@ def milestone(count: int) -> int:
 
 def _hyperparameters(space: SearchSpace, levels: Levels, target: Floats, kind: Kind) -> Hyperparameters:
     if len(target) < FIRST_FIT:
-        return Hyperparameters.prior(len(space.parameters), kind.prior)
+        return Hyperparameters.prior(len(space.parameters), LABEL_PRIOR)
     centre, scale = _standard(target, kind)
     return _fitted(space, levels.tobytes(), ((target - centre) / scale).tobytes(), kind.prior)
 

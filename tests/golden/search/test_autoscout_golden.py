@@ -1,12 +1,11 @@
 """The same problem, seed and ledger give the same proposals, in another process and on another day.
 
-Write the expectation anew after a deliberate change: AUTOSCOUT_WRITE_GOLDEN=1 pytest tests/golden/search
+After a change that is meant: --update-golden, then read the difference.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ CASES = {"exhaustive": {}, "searched": {"exhaustive": "off"}}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_search_takes_the_same_steps(name: str) -> None:
+def test_a_search_takes_the_same_steps(name: str, pytestconfig: pytest.Config) -> None:
     problem = replace(BOUNDED, settings=CASES[name])
     ledger = Ledger(entries([SPACE.default()]))
     steps = []
@@ -32,6 +31,6 @@ def test_a_search_takes_the_same_steps(name: str) -> None:
         trial = Trial(number, proposal.configuration, proposal.proposer)
         ledger = Ledger((*ledger.entries, Entry(trial, (), outcome(proposal.configuration), number)))
     path = EXPECTED / f"{name}.json"
-    if os.environ.get("AUTOSCOUT_WRITE_GOLDEN"):
+    if pytestconfig.getoption("--update-golden"):
         path.write_text(json.dumps(steps, indent=1) + "\n")
     assert steps == json.loads(path.read_text())
