@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoscout.api import subject
 from autoscout.api.errors import FieldError
 from autoscout.api.frameworks import unsuited
 from autoscout.api.space import Expansion, expansion
 from autoscout.api.tuning_job import TuningJob
 from autoscout.baselines import ALGORITHMS
 from autoscout.search.settings import SettingsError, read
+from autoscout.simulators.registry import AICONFIGURATOR, obstacle
 from autoscout.space.parameter import SpaceError
 
 
@@ -57,9 +59,23 @@ def _algorithm(job: TuningJob) -> Iterator[FieldError]:
         yield FieldError("spec.search.algorithm", f"{search.algorithm!r} is not known; there are: {known}")
     if search.algorithm == "autoscout":
         try:
-            read(search.settings)
+            settings = read(search.settings)
         except SettingsError as error:
             yield FieldError(f"spec.{error.field}", error.problem)
+            return
+        if settings.simulators and settings.kernels == AICONFIGURATOR:
+            yield from _kernels(job)
+
+
+def _kernels(job: TuningJob) -> Iterator[FieldError]:
+    found = expansion(job.spec)
+    if isinstance(found, Expansion):
+        names = tuple(found.space.by_name)
+        reason = obstacle(
+            subject.workload(job.spec.workload), subject.hardware(job.spec.hardware), names, AICONFIGURATOR
+        )
+        if reason is not None:
+            yield FieldError("spec.search.settings.kernels", f"can't be aiconfigurator: {reason}")
 
 
 def _space(job: TuningJob) -> Iterator[FieldError]:

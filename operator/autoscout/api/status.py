@@ -50,7 +50,16 @@ class Progress(StatusModel):
     stopped_early: Whole = Field(0, description="Measured profiles that were stopped early: they couldn't win.")
     gpu_hours: float = Field(0.0, description="GPU-hours of all ended attempts, start-up and failures included.")
     fidelity: Literal["simulated", "profiled"] | None = Field(
-        None, description="What the search works with now: simulated or profiled. Left out where it does not say."
+        None,
+        description=(
+            "What the search works with now: simulated, or profiled once only measurements count. Left out where it "
+            "does not say."
+        ),
+    )
+    mape: float | None = Field(
+        None,
+        ge=0,
+        description="Mean error of the simulators against the profiles, a common factor divided out; 0.1 is 10 %.",
     )
 
 

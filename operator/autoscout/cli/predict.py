@@ -20,7 +20,7 @@ from autoscout.cli.cells import value_of
 from autoscout.cli.documents import only_document
 from autoscout.search.problem import Problem
 from autoscout.simulators.protocol import Prediction, Simulator
-from autoscout.simulators.registry import obstacle, simulator_for
+from autoscout.simulators.registry import DATASHEET, obstacle, simulator_for
 from autoscout.space.parameter import SpaceError
 from autoscout.space.values import Value
 
@@ -69,9 +69,10 @@ def simulator_of(problem: Problem, file: Path) -> Simulator:
         PredictError: there is none; the message names the field that it needs.
     """
     names = tuple(problem.space.by_name)
-    simulator = simulator_for(problem.workload, problem.hardware, names)
+    kernels = str(problem.settings.get("kernels", DATASHEET))
+    simulator = simulator_for(problem.workload, problem.hardware, names, kernels)
     if simulator is None:
-        reason = obstacle(problem.workload, problem.hardware, names)
+        reason = obstacle(problem.workload, problem.hardware, names, kernels)
         raise PredictError(f"{file}: nothing can be predicted for this job: {reason}")
     return simulator
 

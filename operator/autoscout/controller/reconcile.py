@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from autoscout.api import errors as api_errors
 from autoscout.controller import status as statuses
@@ -23,6 +24,7 @@ from autoscout.executors.kubernetes.client import ApiError, KubernetesApi, Trans
 from autoscout.executors.kubernetes.executor import KubernetesExecutor, release_orphans
 from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Observation, Running, reports_of
 from autoscout.search.ledger import Entry, Ledger
+from autoscout.search.optimizer import Standing
 from autoscout.search.plan import Phase, Plan, Situation, Verdict
 from autoscout.search.settle import give_up, settle
 
@@ -166,7 +168,7 @@ class _Turn:
         if verdict.phase in _FINISHED and self._previous.get("phase") != verdict.phase:
             seconds = statuses.elapsed_seconds(self._previous, self._now)
             await publish(self._api, self._session, self._ledger, verdict, namespace=self._namespace, seconds=seconds)
-        status = self._status(verdict)
+        status = self._status(verdict, plan.standing)
         if self._previous.get("phase") != verdict.phase:
             logger.info("%s: %s (%s): %s", self._key, verdict.phase, verdict.reason, verdict.message)
         await report(self._api, self._store, self._item, status)
@@ -293,7 +295,7 @@ class _Turn:
             ),
         )
 
-    def _status(self, verdict: Verdict) -> Status:
+    def _status(self, verdict: Verdict, standing: Standing | None) -> Status:
         return statuses.searching(
             self._previous,
             generation=self._item["metadata"]["generation"],
@@ -303,7 +305,7 @@ class _Turn:
             verdict=verdict,
             observations=sorted(self._in_flight, key=lambda observation: observation.id),
             job_names={each.id: self._executor.job_name(each.id) for each in self._in_flight},
-            described=self._session.described(self._ledger),
+            described=replace(self._session.described(self._ledger), standing=standing),
         )
 
     def _seconds_to_live(self, status: Status) -> float | None:

@@ -14,6 +14,7 @@ from autoscout.controller import shown
 from autoscout.executors.protocol import Observation, State, Waiting
 from autoscout.search.incumbent import default_entry, incumbent, speedup
 from autoscout.search.ledger import Entry, Ledger
+from autoscout.search.optimizer import Standing
 from autoscout.search.outcome import Measured
 from autoscout.search.plan import PROFILING, Phase, Verdict
 from autoscout.search.problem import Problem
@@ -48,11 +49,13 @@ class Described:
         command: the command line that realises the incumbent, quoted for a shell; empty where there is none.
         price_per_gpu_hour: None where the pool has no price.
         max_profiles: of the budget.
+        standing: what the search works with; None: as before.
     """
 
     command: str
     price_per_gpu_hour: float | None
     max_profiles: int
+    standing: Standing | None = None
 
 
 def same(written: Status, status: Status) -> bool:
@@ -61,6 +64,15 @@ def same(written: Status, status: Status) -> bool:
         return TuningJobStatus.model_validate(written) == TuningJobStatus.model_validate(status)
     except ValidationError:
         return False
+
+
+def _standing(previous: Status, standing: Standing | None) -> Status:
+    """The members of `progress` that only the search knows; it tells them when it proposes."""
+    if standing is None:
+        before = previous.get("progress") or {}
+        return {name: before[name] for name in ("simulated", "fidelity", "mape") if name in before}
+    found: Status = {"simulated": standing.simulated, "fidelity": standing.fidelity.value}
+    return found if standing.mape is None else found | {"mape": round(standing.mape, 4)}
 
 
 def invalid(previous: Status, *, generation: int, now: float, message: str) -> Status:
@@ -144,6 +156,7 @@ def searching(
             "infeasible": ledger.infeasible,
             "lost": ledger.lost,
             "stoppedEarly": ledger.stopped_early,
+            **_standing(previous, described.standing),
             "gpuHours": round(hours, 6),
         },
         "running": [_running(each, job_names) for each in observations[:MOST_RUNNING_SHOWN]],

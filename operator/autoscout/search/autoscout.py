@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from autoscout.search.fold import Fold
-from autoscout.search.ledger import Ledger
-from autoscout.search.optimizer import Proposal
+from autoscout.search.ledger import Fidelity, Ledger
+from autoscout.search.optimizer import Proposal, Standing
 from autoscout.search.problem import Problem
 from autoscout.search.settings import read
 from autoscout.search.stopping import converged
@@ -43,6 +43,13 @@ class AutoScout:
             if len(proposals) < count:
                 state.pretend(found.configuration)
         return proposals
+
+    def standing(self, problem: Problem, history: Ledger) -> Standing:
+        """See `TellsStanding.standing`."""
+        state = Fold(problem, read(problem.settings), history)
+        simulated = self.simulated(problem, history)
+        believed = simulated and state.switched is None
+        return Standing(simulated, Fidelity.SIMULATED if believed else Fidelity.PROFILED, state.error)
 
     def simulated(self, problem: Problem, history: Ledger) -> int:
         """Configurations that the simulators evaluated so far, each counted once.

@@ -35,7 +35,14 @@ def switched_at(predicted: Floats, observed: Floats, tau: int, epsilon: float) -
         epsilon: error above which simulators are not believed.
     """
     for count in range(tau, len(observed) + 1, tau):
-        ratio = float(np.median(observed[:count] / predicted[:count]))
-        if percentage_error(predicted[:count] * ratio, observed[:count]) > epsilon:
+        error = scaled_error(predicted[:count], observed[:count])
+        if error is not None and error > epsilon:
             return count
     return None
+
+
+def scaled_error(predicted: Floats, observed: Floats) -> float | None:
+    """The percentage error once the median ratio between both is divided out; None without observations."""
+    if not len(observed):
+        return None
+    return percentage_error(predicted * float(np.median(observed / predicted)), observed)

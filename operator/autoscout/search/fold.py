@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from autoscout.search.encoding import levels_of, pool_of
-from autoscout.search.fidelity import WEAK_PRIOR, switched_at
+from autoscout.search.fidelity import WEAK_PRIOR, scaled_error, switched_at
 from autoscout.search.forecast import Forecast, forecast, pool_forecast
 from autoscout.search.gaussian import Floats, Levels
 from autoscout.search.ledger import Ledger
@@ -82,6 +82,7 @@ class Fold:
         self.seen = observe(problem, history)
         self.settled = len(self.seen)
         self.switched: int | None = None
+        self.error: float | None = None
         self.known = self._forecast(self.seen.configurations, self.seen.levels)
         self.switched = self._switch()
         self.known = self._believed(self.known)
@@ -106,10 +107,21 @@ class Fold:
             configuration = candidates.configurations[row]
             if configuration.fingerprint not in taken:
                 proposer = candidates.proposer if isinstance(candidates.proposer, str) else candidates.proposer[row]
-                return Proposal(configuration, near.get(configuration, proposer), self._predicted(candidates, int(row)))
+                who = near.get(configuration, proposer)
+                reason = self._why(doubt=doubt, step=bool(close[row]), feasible=best is not None)
+                return Proposal(configuration, who, self._predicted(candidates, int(row)), reason)
         if self.exhaustive:
             return None
         return self._anything(rng, taken)
+
+    def _why(self, *, doubt: bool, step: bool, feasible: bool) -> str:
+        """Why the candidate that was chosen is worth a profile, for people."""
+        if self._retesting():
+            return "the simulators were given up; what they liked best is profiled once"
+        if not feasible:
+            return "likeliest to run and to keep the constraints, while nothing feasible is known"
+        why = "best optimistic bound, for what is known least" if doubt else "greatest expected improvement"
+        return f"{why}; one step from where the search stands" if step else why
 
     def _steps(self) -> dict[Configuration, str]:
         """What is one step from where the search stands, and which optimizer takes it."""
@@ -203,6 +215,7 @@ class Fold:
         observed = self.seen.metrics[metric]
         usable = np.isfinite(observed) & (observed > 0)
         predicted = np.exp(self.known.logarithms[metric][usable])
+        self.error = scaled_error(predicted, observed[usable])
         return switched_at(predicted, observed[usable], self.settings.tau, self.settings.epsilon)
 
     def _best(self) -> float | None:
@@ -362,10 +375,10 @@ class Fold:
         for _ in range(DRAWS):
             drawn = self.problem.space.sample(rng)
             if drawn.fingerprint not in taken:
-                return Proposal(drawn, "random")
+                return Proposal(drawn, "random", reason="nothing better was found that is not measured yet")
         rest = (each for each in self.problem.space.enumerate() if each.fingerprint not in taken)
         found = next(rest, None)
-        return None if found is None else Proposal(found, "random")
+        return None if found is None else Proposal(found, "random", reason="what is left")
 
 
 def _joined(first: Forecast, second: Forecast) -> Forecast:

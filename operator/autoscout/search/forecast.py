@@ -13,7 +13,7 @@ from autoscout.search.gaussian import Floats, Levels
 from autoscout.search.problem import Problem
 from autoscout.search.smoothing import smoothed
 from autoscout.simulators.protocol import Simulator
-from autoscout.simulators.registry import simulator_for
+from autoscout.simulators.registry import DATASHEET, simulator_for
 from autoscout.simulators.workload import Hardware, Workload
 from autoscout.space.configuration import Configuration
 from autoscout.space.search_space import SearchSpace
@@ -51,7 +51,7 @@ def forecast(problem: Problem, configurations: Sequence[Configuration], levels: 
         noise: standard deviation of the relative error that is added to each prediction, the same for the same
             configuration and seed: the paper's test of robustness (Fig. 11).
     """
-    simulator = _simulator(problem.space, problem.workload, problem.hardware)
+    simulator = _simulator(problem.space, problem.workload, problem.hardware, _kernels(problem))
     if simulator is None or problem.workload is None or problem.hardware is None or not configurations:
         return Forecast()
     predicted = simulator.predict(configurations, problem.workload, problem.hardware)
@@ -69,15 +69,16 @@ def forecast(problem: Problem, configurations: Sequence[Configuration], levels: 
 
 def pool_forecast(problem: Problem, noise: float) -> Forecast:
     """The forecast of every configuration of a small space, in the order of its pool."""
-    return _pool_forecast(problem.space, problem.workload, problem.hardware, problem.seed if noise else 0, noise)
+    seed = problem.seed if noise else 0
+    return _pool_forecast(problem.space, problem.workload, problem.hardware, _kernels(problem), seed, noise)
 
 
 @lru_cache(maxsize=4)
 def _pool_forecast(
-    space: SearchSpace, workload: Workload | None, hardware: Hardware | None, seed: int, noise: float
+    space: SearchSpace, workload: Workload | None, hardware: Hardware | None, kernels: str, seed: int, noise: float
 ) -> Forecast:
     pool = pool_of(space)
-    problem = Problem(space, (), seed=seed, workload=workload, hardware=hardware)
+    problem = Problem(space, (), seed=seed, workload=workload, hardware=hardware, settings={"kernels": kernels})
     found = forecast(problem, pool.configurations, pool.levels, noise)
     made = {metric: smoothed(pool.levels, values) for metric, values in found.logarithms.items()}
     rough = frozenset(metric for metric, values in made.items() if values is not found.logarithms[metric])
@@ -85,10 +86,16 @@ def _pool_forecast(
 
 
 @lru_cache(maxsize=16)
-def _simulator(space: SearchSpace, workload: Workload | None, hardware: Hardware | None) -> Simulator | None:
+def _simulator(
+    space: SearchSpace, workload: Workload | None, hardware: Hardware | None, kernels: str
+) -> Simulator | None:
     if workload is None or hardware is None:
         return None
-    return simulator_for(workload, hardware, tuple(space.by_name))
+    return simulator_for(workload, hardware, tuple(space.by_name), kernels)
+
+
+def _kernels(problem: Problem) -> str:
+    return str(problem.settings.get("kernels", DATASHEET))
 
 
 def _normal(levels: Levels, seed: int, stream: int) -> Floats:

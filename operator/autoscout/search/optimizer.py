@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from autoscout.search.ledger import Ledger
+from autoscout.search.ledger import Fidelity, Ledger
 from autoscout.search.problem import Problem
 from autoscout.space.configuration import Configuration
 
@@ -39,6 +39,31 @@ class Optimizer(Protocol):
             Distinct proposals, best first. Fewer than `count` are no promise of more; none at all says that
             there is nothing left to measure.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a search works with.
+
+    Attributes:
+        simulated: configurations that a simulator judged so far.
+        fidelity: profiled once only measurements count, or where there never was a simulator.
+        mape: error of the simulators against what was measured, a common factor divided out, as a fraction; None:
+            nothing to compare yet.
+    """
+
+    simulated: int
+    fidelity: Fidelity
+    mape: float | None = None
+
+
+@runtime_checkable
+class TellsStanding(Protocol):
+    """An optimizer that can say what it works with."""
+
+    def standing(self, problem: Problem, history: Ledger) -> Standing:
+        """After this ledger."""
         ...
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from autoscout.search.early_stop import cannot_win, standard
 from autoscout.search.incumbent import incumbent
 from autoscout.search.ledger import Entry, Ledger, Trial
-from autoscout.search.optimizer import Optimizer, generator
+from autoscout.search.optimizer import Optimizer, Standing, TellsStanding, generator
 from autoscout.search.outcome import Lost
 from autoscout.search.problem import Budget, Problem
 
@@ -81,6 +81,7 @@ class Plan:
         ensure: (trial, attempt) that have to run, the appended ones included.
         cancel: (number, attempt) that have to stop.
         stop_early: (number, attempt) that end with what they have measured, for they can no longer win.
+        standing: what the search worked with when it appended; None: it did not, or its optimizer does not say.
     """
 
     verdict: Verdict
@@ -89,6 +90,7 @@ class Plan:
     ensure: tuple[tuple[Trial, int], ...] = ()
     cancel: tuple[tuple[int, int], ...] = ()
     stop_early: tuple[tuple[int, int], ...] = ()
+    standing: Standing | None = None
 
 
 def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Optimizer) -> Plan:
@@ -123,7 +125,12 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
         ensure=(*running, *((trial, 0) for trial in append)),
         cancel=tuple(sorted(situation.in_flight - {(trial.number, attempt) for trial, attempt in running})),
         stop_early=_hopeless(problem, ledger, situation),
+        standing=_standing(problem, ledger, optimizer) if append else None,
     )
+
+
+def _standing(problem: Problem, ledger: Ledger, optimizer: Optimizer) -> Standing | None:
+    return optimizer.standing(problem, ledger) if isinstance(optimizer, TellsStanding) else None
 
 
 def _hopeless(problem: Problem, ledger: Ledger, situation: Situation) -> tuple[tuple[int, int], ...]:

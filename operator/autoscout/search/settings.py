@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+from autoscout.simulators.registry import AICONFIGURATOR, DATASHEET
+
 
 class SettingsError(ValueError):
     """A setting is not known or out of its range.
@@ -31,6 +33,7 @@ class Settings:
         dense: coordinate search over the execution parameters (3.2); off: they are drawn uniformly.
         orchestrator: the bandit decides which of both moves (3.3); off: they take turns.
         simulators: predictions that need no profile (3.3); off: only what was measured counts.
+        kernels: where the simulators' time of a kernel comes from: `datasheet`, or `aiconfigurator` (serving).
         fidelity: the switch to real profiling when simulators are wrong (3.3); off: they are always believed.
         exhaustive: score every configuration of a space of up to so many; 0: always the tree and coordinate search.
         tournament_k: feature orders that compete (3.2); 1: no tournament.
@@ -53,6 +56,7 @@ class Settings:
     dense: bool = True
     orchestrator: bool = True
     simulators: bool = True
+    kernels: str = DATASHEET
     fidelity: bool = True
     exhaustive: int = 50_000
     tournament_k: int = 5
@@ -75,6 +79,7 @@ NAMES: Mapping[str, str] = {
     "dense": "dense",
     "orchestrator": "orchestrator",
     "simulators": "simulators",
+    "kernels": "kernels",
     "fidelity": "fidelity",
     "exhaustive": "exhaustive",
     "tournament.k": "tournament_k",
@@ -109,6 +114,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "patience": (0, 100_000),
     "convergence": (0, 1),
 }
+_CHOICES: Mapping[str, tuple[str, ...]] = {"kernels": (DATASHEET, AICONFIGURATOR)}
 _SWITCHES: Mapping[object, bool] = {"on": True, "off": False, "true": True, "false": False}
 
 
@@ -130,6 +136,9 @@ def read(settings: Mapping[str, Any]) -> Settings:
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(NAMES)}"
             raise SettingsError(name, f"is not known; {hint}")
         attribute = NAMES[name]
+        if attribute in _CHOICES:
+            values[attribute] = _choice(name, attribute, value)
+            continue
         values[attribute] = _switch(name, value) if kinds[attribute] is bool else _number(name, attribute, value)
         if kinds[attribute] is int:
             values[attribute] = int(values[attribute])
@@ -151,6 +160,12 @@ def _switch(name: str, value: object) -> bool:
     if found is None:
         raise SettingsError(name, f"is {value!r}; write on or off")
     return found
+
+
+def _choice(name: str, attribute: str, value: object) -> str:
+    if value not in _CHOICES[attribute]:
+        raise SettingsError(name, f"is {value!r}; there are {', '.join(_CHOICES[attribute])}")
+    return str(value)
 
 
 def _number(name: str, attribute: str, value: object) -> float:

@@ -31,6 +31,13 @@ def test_a_setting_that_the_algorithm_does_not_know_is_reported_before_anything_
     assert str(error) == "spec.search.settings.tournament.k: is 99; it must lie between 1 and 40"
 
 
+def test_measured_kernels_are_refused_where_there_are_none():
+    job_with = job(spec__search={"algorithm": "autoscout", "settings": {"kernels": "aiconfigurator"}})
+    (error,) = runnable(job_with, cluster=False)
+    assert error.field == "spec.search.settings.kernels"
+    assert error.message.startswith("can't be aiconfigurator: give spec.workload")
+
+
 def test_every_wrong_parameter_is_reported_at_once():
     wrong = {"name": "p", "kind": "execution", "values": [1, 2], "default": 3, "activeWhen": "tile >"}
     found = problems(job(**{"spec.searchSpace.parameters[0].default": 33, "spec.searchSpace.parameters[4]": wrong}))

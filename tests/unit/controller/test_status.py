@@ -12,7 +12,8 @@ from autoscout.controller import shown
 from autoscout.controller import status as statuses
 from autoscout.controller.status import Described, Status, timestamp
 from autoscout.executors.protocol import AttemptId, Observation, Running, Waiting
-from autoscout.search.ledger import Attempt, Entry, Ledger, Trial
+from autoscout.search.ledger import Attempt, Entry, Fidelity, Ledger, Trial
+from autoscout.search.optimizer import Standing
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.search.plan import PROFILING, Phase, Verdict
 from autoscout.search.problem import MetricConstraint, Objective, Problem
@@ -205,6 +206,18 @@ def test_the_best_is_shown_with_its_speedup_its_command_and_what_the_search_cost
     assert status["summary"] == {"best": "2 seconds", "speedup": "1.50x", "profiled": "3/3", "gpuHours": "3.000"}
     progress = status["progress"]
     assert (progress["profiled"], progress["infeasible"], progress["gpuHours"]) == (3, 1, 3.0)
+
+
+def test_what_the_search_works_with_stays_until_it_says_otherwise() -> None:
+    told = replace(PLAIN, standing=Standing(5120, Fidelity.SIMULATED, 0.12345))
+    status = write(SEARCHING, described=told)
+    expected = {"simulated": 5120, "fidelity": "simulated", "mape": 0.1235}
+    assert expected.items() <= status["progress"].items()
+    later = write(SEARCHING, previous=status)
+    assert expected.items() <= later["progress"].items()
+    given_up = write(SEARCHING, previous=later, described=replace(PLAIN, standing=Standing(5120, Fidelity.PROFILED)))
+    assert given_up["progress"]["fidelity"] == "profiled"
+    assert "mape" not in given_up["progress"]
 
 
 def test_without_a_price_there_is_no_cost_and_without_a_ratio_no_speedup() -> None:

@@ -11,8 +11,8 @@ from tests.support.spaces import BOUNDED, PROBLEM, SPACE, entries, ledger, outco
 from autoscout.search.autoscout import AutoScout
 from autoscout.search.fold import Fold
 from autoscout.search.incumbent import feasible_metrics, incumbent
-from autoscout.search.ledger import Entry, Ledger, Trial
-from autoscout.search.optimizer import generator
+from autoscout.search.ledger import Entry, Fidelity, Ledger, Trial
+from autoscout.search.optimizer import Standing, generator
 from autoscout.search.outcome import Infeasible, Lost, Measured
 from autoscout.search.problem import Problem
 from autoscout.search.settings import Settings, SettingsError
@@ -131,3 +131,10 @@ def _with_default(space: type(SPACE)) -> type(SPACE):
     return replace(
         space, parameters=tuple(replace(p, default=defaults.get(p.name, p.default)) for p in space.parameters)
     )
+
+
+def test_it_says_why_and_what_it_works_with() -> None:
+    proposal = AutoScout().suggest(PROBLEM, ledger(8), generator(3, 8), 1)[0]
+    assert "greatest expected improvement" in proposal.reason or "optimistic bound" in proposal.reason
+    # No simulator knows these knobs: only measurements count.
+    assert AutoScout().standing(PROBLEM, ledger(8)) == Standing(0, Fidelity.PROFILED)

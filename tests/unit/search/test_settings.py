@@ -33,3 +33,9 @@ def test_an_error_names_the_setting_and_the_way_out(settings: dict[str, object],
     with pytest.raises(SettingsError) as caught:
         read(settings)
     assert str(caught.value) == message
+
+
+def test_kernels_are_a_choice_of_names() -> None:
+    assert read({"kernels": "aiconfigurator"}) == Settings(kernels="aiconfigurator")
+    with pytest.raises(SettingsError, match="kernels: is 'fast'; there are datasheet, aiconfigurator"):
+        read({"kernels": "fast"})
