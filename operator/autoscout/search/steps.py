@@ -63,8 +63,12 @@ def standing(problem: Problem, seen: Observations, expected: Floats) -> int | No
 
 
 def marks(levels: Levels) -> Levels:
-    """A number for each row of levels, equal for equal rows, [N]."""
-    factors = (2 * np.arange(levels.shape[1], dtype=np.int64) + 1) * 0x9E3779B97F4A7C1
-    with np.errstate(over="ignore"):
-        mixed: Levels = ((levels + 1) * factors * (levels + 7)).sum(axis=1)
-    return mixed
+    """A number for each row of levels, equal for equal rows and, but for a chance of 2^-64, for those only, [N].
+
+    Row by row through the mixing step of SplitMix64, which no sum of columns undoes.
+    """
+    state = np.zeros(len(levels), dtype=np.uint64)
+    for column in levels.T:
+        state = (state ^ (column.astype(np.uint64) + np.uint64(1))) * np.uint64(0xBF58476D1CE4E5B9)
+        state ^= state >> np.uint64(31)
+    return state.astype(np.int64)

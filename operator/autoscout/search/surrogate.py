@@ -238,7 +238,9 @@ def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float
     footprint = None if known.fits is not None else _footprint(problem, seen, settled)
     if footprint is not None:
         known = replace(known, fits=footprint.fits(seen.levels))
-    return LearnedSurrogate(problem, noise, metrics, _running(problem.space, seen, known, settled), footprint)
+    return LearnedSurrogate(
+        problem, noise, metrics, _running(problem.space, seen, known, settled, footprint), footprint
+    )
 
 
 def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast, settled: int) -> MetricModel:
@@ -285,7 +287,9 @@ def _component(
     return process, _density(space, levels[:count].tobytes(), target[:count].tobytes(), kind)
 
 
-def _running(space: SearchSpace, seen: Observations, known: Forecast, settled: int) -> Component | None:
+def _running(
+    space: SearchSpace, seen: Observations, known: Forecast, settled: int, footprint: Footprint | None
+) -> Component | None:
     simulated = known.fits is not None
     if not len(seen) or (seen.ran.all() and not simulated):
         return Component(None, True, 1.0) if simulated else None
@@ -293,7 +297,9 @@ def _running(space: SearchSpace, seen: Observations, known: Forecast, settled: i
     if known.fits is not None:
         labels = labels - (2 * known.fits - 1)
     count = max(milestone(settled), 1)
-    hyperparameters = _hyperparameters(space, seen.levels[:count], labels[:count], LABEL)
+    # What profiles taught of memory moves with every profile: a fit to what it leaves would be due each time.
+    steady = labels if footprint is None else np.where(seen.ran, 1.0, -1.0)
+    hyperparameters = _hyperparameters(space, seen.levels[:count], steady[:count], LABEL)
     centre, scale = _standard(labels[: max(settled, 1)], LABEL)
     standard_as = (0.0 if simulated else centre, scale)
     process = condition(_geometry(space), hyperparameters, seen.levels, labels, standard_as)
