@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -39,12 +40,6 @@ class Geometry:
     def offsets(self) -> Levels:
         """Where the levels of each parameter start when all are written one after another, [P + 1]."""
         return np.concatenate([[0], np.cumsum([len(table) for table in self.distances])]).astype(np.int64)
-
-    def between(self, left: Levels, right: Levels) -> Floats:
-        """Distances of all pairs, for each parameter: [P, N, M] for [N, P] and [M, P]."""
-        return np.stack(
-            [table[np.ix_(left[:, p], right[:, p])] for p, table in enumerate(self.distances)], dtype=np.float64
-        )
 
 
 @dataclass(frozen=True)
@@ -186,7 +181,6 @@ def fit(
     Braun, "A direct adaptive method for faster backpropagation learning", ICNN 1993; for Gaussian processes
     Blum and Riedmiller, ESANN 2013).
     """
-    apart = geometry.between(known, known)
     count = len(geometry.distances)
     mean = Hyperparameters.prior(count, prior).vector()
     spread = np.concatenate([np.full(count, prior.spread[0]), np.full(count, prior.spread[1]), prior.spread[2:]])
@@ -194,7 +188,7 @@ def fit(
     before = np.zeros(len(mean))
     best, best_value = point, -np.inf
     for _ in range(steps):
-        value, gradient = _evidence(point, apart, standard)
+        value, gradient = _evidence(point, geometry, known, standard)
         value -= 0.5 * float(np.sum(((point - mean) / spread) ** 2))
         gradient = gradient - (point - mean) / spread**2
         if value > best_value:
@@ -207,16 +201,15 @@ def fit(
     return Hyperparameters.of(best)
 
 
-def _evidence(vector: Floats, apart: Floats, values: Floats) -> tuple[float, Floats]:
-    """Log marginal likelihood and its gradient, [2 P + 2]."""
-    half = len(apart)
-    importance, length = np.exp(vector[:half])[:, None, None], np.exp(vector[half:-2])[:, None, None]
-    scaled = np.sqrt(3.0) * np.minimum(apart, 1e3) / length
-    decay = np.exp(-scaled)
-    kernel = (1 + scaled) * decay
-    weighted = 1 + importance * kernel
-    covariance = np.exp(vector[-2]) * np.prod(weighted / (1 + importance), axis=0)
-    noise = np.exp(vector[-1])
+def _evidence(vector: Floats, geometry: Geometry, known: Levels, values: Floats) -> tuple[float, Floats]:
+    """Log marginal likelihood and its gradient, [2 P + 2].
+
+    Everything that depends on one parameter is worked out for pairs of its levels, of which there are few, and never
+    for pairs of measurements: the gradient needs the pulls of all pairs only as sums over equal pairs of levels.
+    """
+    hyperparameters = Hyperparameters.of(vector)
+    covariance = _covariance(geometry, hyperparameters, known, known)
+    noise = np.exp(hyperparameters.noise)
     size = len(values)
     factor = np.linalg.cholesky(covariance + (noise + JITTER) * np.eye(size))
     inverse_factor = _forward(factor, np.eye(size))
@@ -225,12 +218,23 @@ def _evidence(vector: Floats, apart: Floats, values: Floats) -> tuple[float, Flo
     value = -0.5 * float(values @ alpha) - float(np.log(np.diag(factor)).sum())
     weight = np.outer(alpha, alpha) - inverse
     pull = weight * covariance
-    by_importance = importance * (kernel / weighted - 1 / (1 + importance))
-    by_length = importance / weighted * (scaled**2 * decay)
+    marks = _marks(geometry, known)
+    pulled = pull @ marks
+    by_importance, by_length = np.zeros(len(geometry.distances)), np.zeros(len(geometry.distances))
+    for p, distance in enumerate(geometry.distances):
+        own = slice(geometry.offsets[p], geometry.offsets[p + 1])
+        summed = marks[:, own].T @ pulled[:, own]
+        importance = np.exp(hyperparameters.importance[p])
+        scaled = np.sqrt(3.0) * np.minimum(distance, 1e3) / np.exp(hyperparameters.length[p])
+        decay = np.exp(-scaled)
+        kernel = (1 + scaled) * decay
+        weighted = 1 + importance * kernel
+        by_importance[p] = np.sum(summed * importance * (kernel / weighted - 1 / (1 + importance)))
+        by_length[p] = np.sum(summed * importance / weighted * (scaled**2 * decay))
     gradient = np.concatenate(
         [
-            0.5 * np.einsum("ij,pij->p", pull, by_importance),
-            0.5 * np.einsum("ij,pij->p", pull, by_length),
+            0.5 * by_importance,
+            0.5 * by_length,
             [0.5 * float(pull.sum()), 0.5 * noise * float(np.trace(weight))],
         ]
     )
@@ -241,14 +245,19 @@ def _covariance(geometry: Geometry, hyperparameters: Hyperparameters, left: Leve
     """Of all pairs, [n, N]. A product of factors is a sum of logarithms, and that sum is one matrix product."""
     sizes = np.diff(geometry.offsets)
     rows = np.zeros((len(left), int(geometry.offsets[-1])))
-    marks = np.zeros((len(right), int(geometry.offsets[-1])))
     for p, distance in enumerate(geometry.distances):
         table = np.log(_factor(distance, hyperparameters.importance[p], hyperparameters.length[p]))
         start = geometry.offsets[p]
         rows[:, start : start + sizes[p]] = table[left[:, p]]
-    np.put_along_axis(marks, right + geometry.offsets[:-1], 1.0, axis=1)
-    covariance: Floats = np.exp(rows @ marks.T + hyperparameters.signal)
+    covariance: Floats = np.exp(rows @ _marks(geometry, right).T + hyperparameters.signal)
     return covariance
+
+
+def _marks(geometry: Geometry, levels: Levels) -> Floats:
+    """1 where a row of [N, P] levels has a level, of all levels one after another, [N, sum of levels]."""
+    marks = np.zeros((len(levels), int(geometry.offsets[-1])))
+    np.put_along_axis(marks, levels + geometry.offsets[:-1], 1.0, axis=1)
+    return marks
 
 
 def _factor(distance: Floats, importance: float, length: float) -> Floats:
@@ -261,12 +270,5 @@ def _factor(distance: Floats, importance: float, length: float) -> Floats:
 
 
 def _forward(factor: Floats, right: Floats) -> Floats:
-    """factor^-1 right for a lower triangular factor, in blocks (NumPy has no triangular solve of its own)."""
-    solved = right.astype(np.float64, copy=True)
-    block = 48
-    for start in range(0, len(factor), block):
-        stop = min(start + block, len(factor))
-        if start:
-            solved[start:stop] -= factor[start:stop, :start] @ solved[:start]
-        solved[start:stop] = np.linalg.solve(factor[start:stop, start:stop], solved[start:stop])
-    return solved
+    """factor^-1 right for a lower triangular factor."""
+    return np.asarray(solve_triangular(factor, right, lower=True, check_finite=False), dtype=np.float64)

@@ -46,13 +46,13 @@ def test_a_noisy_measurement_is_believed_less() -> None:
 
 
 def test_the_gradient_of_the_evidence_is_right() -> None:
-    apart = GEOMETRY.between(KNOWN, KNOWN)
     point = Hyperparameters.prior(len(SPACE.parameters), METRIC_PRIOR).vector()
-    _, gradient = _evidence(point, apart, STANDARD)
+    _, gradient = _evidence(point, GEOMETRY, KNOWN, STANDARD)
     for position in range(len(point)):
         step = np.zeros(len(point))
         step[position] = 1e-5
-        slope = (_evidence(point + step, apart, STANDARD)[0] - _evidence(point - step, apart, STANDARD)[0]) / 2e-5
+        above, below = (_evidence(moved, GEOMETRY, KNOWN, STANDARD)[0] for moved in (point + step, point - step))
+        slope = (above - below) / 2e-5
         assert gradient[position] == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
 
