@@ -21,6 +21,8 @@ SEEDS = 0.95
 KEPT = 0.75
 """Share of the lead over the best rival that is to be left where simulators are off by 80 %."""
 ALL = next(iter(PARTS))
+ENOUGH = 20
+"""Seeds from which on a median is trusted."""
 
 
 def median(found: Mapping[str, Any], ratio: str) -> float:
@@ -115,29 +117,38 @@ def _best(algorithms: Algorithms, ratio: str) -> str:
 def parts(documents: Sequence[Document]) -> str:
     """For each part: profiles to 1 % with all parts and without it, and whether it brings anything anywhere."""
     landscapes = [document for document in documents if ALL in document["algorithms"]]
-    names = [name for name in PARTS if name != ALL and all(name in each["algorithms"] for each in landscapes)]
+    names = [name for name in PARTS if name != ALL and any(name in each["algorithms"] for each in landscapes)]
     if not landscapes or not names:
         return ""
+    fewest = min(found["seeds"] for each in landscapes for found in each["algorithms"].values())
+    hint = "" if fewest >= ENOUGH else f"; some from {fewest} seeds only: read differences as tendencies"
     lines = [
-        "Profiles to 1 %, and the slowest quarter's in brackets:\n",
+        f"Profiles to 1 %, and the slowest quarter's in brackets{hint}:\n",
         f"| | {' | '.join(each['landscape'] for each in landscapes)} |",
         "|---|" + "---|" * len(landscapes),
     ]
     lines += [
-        f"| {name} | {' | '.join(_with_slow(each['algorithms'][name]) for each in landscapes)} |"
+        f"| {name} | {' | '.join(_with_slow(each['algorithms'].get(name)) for each in landscapes)} |"
         for name in (ALL, *names)
     ]
     lines.append("")
     for name in names:
-        better = [each["landscape"] for each in landscapes if _worse(each["algorithms"][name], each["algorithms"][ALL])]
-        worse = [each["landscape"] for each in landscapes if _worse(each["algorithms"][ALL], each["algorithms"][name])]
+        pairs = [
+            (each["landscape"], each["algorithms"][name], each["algorithms"][ALL])
+            for each in landscapes
+            if name in each["algorithms"]
+        ]
+        better = [landscape for landscape, without, whole in pairs if _worse(without, whole)]
+        worse = [landscape for landscape, without, whole in pairs if _worse(whole, without)]
         helps = f"slower on {', '.join(better)}" if better else "slower nowhere: the part brings nothing here"
         hurts = f"; faster on {', '.join(worse)}" if worse else ""
         lines.append(f"- {name}: {helps}{hurts}.")
     return "\n".join([*lines, ""])
 
 
-def _with_slow(found: Mapping[str, Any]) -> str:
+def _with_slow(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
     slow = found["profilesTo"][LAST]["q75"]
     return f"{count(found, LAST)} ({'-' if slow is None else f'{slow:g}'})"
 
