@@ -31,7 +31,7 @@ def test_each_failure_of_the_configuration_is_an_infeasible_outcome_with_its_rea
 ) -> None:
     expected = {
         "exit": ("Infeasible", "NonZeroExit", "no such dataset"),
-        "memory": ("Infeasible", "OutOfMemory", "memory"),
+        "memory": ("Infeasible", "HostOutOfMemory", "memory"),
         "hang": ("Infeasible", "DeadlineExceeded", "timeout"),
         "error-frame": ("Infeasible", "CudaOutOfMemory", "20.00 GiB"),
         "silent": ("Infeasible", "NoResult", "frame"),

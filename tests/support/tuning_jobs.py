@@ -40,7 +40,7 @@ def tuning_job(
         "kind": "TuningJob",
         "metadata": {"name": name},
         "spec": {
-            **({"hardware": {"pools": [pool]}} if pool else {}),
+            **({"hardware": {"pools": [dict(pool)]}} if pool else {}),
             "objectives": [{"metric": "seconds"}],
             "searchSpace": {"parameters": [parameter]},
             "profile": {
