@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import torch
 
@@ -17,6 +17,7 @@ from autoscout_profiler.megatron.flops import peak_teraflops, step_flops
 from autoscout_profiler.megatron.settings import Settings
 from autoscout_profiler.megatron.training import Trainer
 from autoscout_profiler.runner.child import RankReporter
+from autoscout_profiler.spread import LEAST_SAMPLES, uncertainty
 
 DEFAULT_ITERATIONS = 10
 LEAST_WARMUP = 3
@@ -25,11 +26,6 @@ LONGEST_CHECK = 10
 """Steps after which a loss that has not fallen counts as one that does not."""
 BATCHES = 4
 """Different batches that the timed iterations take turns in. They are loaded before the first one."""
-LEAST_SAMPLES = 3
-"""Timed iterations that make a result of a profile that is stopped early."""
-BETWEEN_STARTS = 0.06
-"""Share of the median by which repetitions of one profile differ, whatever its iterations say: as measured on two CPU
-cores (docs/reference/megatron.md)."""
 RANKS_BY_NAME = 16
 """Up to so many ranks have a metric each for their memory; the samples have all of them."""
 
@@ -138,7 +134,7 @@ class Profile:
         named = peaks if len(peaks) <= RANKS_BY_NAME else []
         self._reporter.result(
             {metric: median(values) for metric, values in samples.items()}
-            | uncertainty(samples["seconds_per_iteration"])
+            | uncertainty("seconds_per_iteration", samples["seconds_per_iteration"])
             | memory
             | {f"peak_memory_gib_rank_{rank}": peak for rank, peak in enumerate(named)}
             | self._before,
@@ -159,16 +155,3 @@ def measured(iterations: Sequence[Iteration], settings: Settings, gpu: str) -> d
         available = peak * 1e12 * settings.layout.world
         samples["model_flops_utilization"] = [each.flops / each.seconds / available for each in iterations]
     return samples
-
-
-def uncertainty(seconds: Sequence[float]) -> dict[str, float]:
-    """By how many seconds the median of another such profile may differ.
-
-    Half of what lies between the outer deciles of the iterations, and what one start of the processes differs from the
-    next by, which no iteration shows. Fewer than three iterations say nothing.
-    """
-    if len(seconds) < LEAST_SAMPLES:
-        return {}
-    deciles = quantiles(seconds, n=10, method="inclusive")
-    within = (deciles[-1] - deciles[0]) / 2
-    return {"seconds_per_iteration_uncertainty": math.hypot(within, BETWEEN_STARTS * median(seconds))}

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 
 from autoscout_profiler.reporter import Reporter
+from autoscout_profiler.spread import LEAST_SAMPLES, uncertainty
 from autoscout_profiler.vllm import timeline
 from autoscout_profiler.vllm.engine import Started
 from autoscout_profiler.vllm.memory import tree_peak_bytes
 from autoscout_profiler.vllm.settings import Settings
 from autoscout_profiler.vllm.timeline import Pass
-
-SAMPLES_OF_AN_EARLY_RESULT = 3
-"""Passes that an early stop needs for a result: fewer say nothing about the noise."""
 
 SECONDS_BETWEEN_HEARTBEATS = 20.0
 """Well within the supervisor's patience."""
@@ -56,7 +54,7 @@ class Measurement:
 
     def report_early(self) -> None:
         """Report what is known, if it is enough. It may be called from another thread than `run`."""
-        if len(self._passes) >= SAMPLES_OF_AN_EARLY_RESULT:
+        if len(self._passes) >= LEAST_SAMPLES:
             self._report()
 
     def _pass(self, number: int) -> Pass:
@@ -81,7 +79,8 @@ class Measurement:
 
     def _metrics(self) -> tuple[dict[str, float], dict[str, list[float]]]:
         metrics, samples = timeline.summary(list(self._passes))  # which another thread may be adding to
-        return metrics | self._once, samples
+        metric = "milliseconds_per_token"
+        return metrics | uncertainty(metric, samples.get(metric, ())) | self._once, samples
 
     def _report(self) -> None:
         metrics, samples = self._metrics()
