@@ -10,7 +10,7 @@ LEAST_SAMPLES = 3
 """Fewer say nothing about the noise."""
 BETWEEN_STARTS = 0.06
 """Share of the median by which repetitions of one profile differ, whatever the samples of one say: measured with
-Megatron on two CPU cores (docs/reference/megatron.md); vLLM's were measured on a busy machine only."""
+Megatron on two CPU cores (docs/reference/megatron.md); those of vLLM differed by 7 % there (docs/reference/vllm.md)."""
 
 
 def uncertainty(metric: str, samples: Sequence[float]) -> dict[str, float]:
