@@ -293,6 +293,7 @@ class _Turn:
                 if self._session.stops_early
                 else {}
             ),
+            standing_told=statuses.standing_told(self._previous),
         )
 
     def _status(self, verdict: Verdict, standing: Standing | None) -> Status:

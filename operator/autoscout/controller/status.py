@@ -66,6 +66,11 @@ def same(written: Status, status: Status) -> bool:
         return False
 
 
+def standing_told(previous: Status) -> bool:
+    """Whether the status says what the search works with; somebody may have wiped it off."""
+    return "fidelity" in (previous.get("progress") or {})
+
+
 def _standing(previous: Status, standing: Standing | None) -> Status:
     """The members of `progress` that only the search knows; it tells them when it proposes."""
     if standing is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -137,6 +137,22 @@ class Ledger:
     def gpu_hours(self) -> float:
         """GPU-hours of every ended attempt, the failed ones included."""
         return sum(attempt.gpu_hours for entry in self.entries for attempt in entry.attempts)
+
+    def known_at(self, trial: Trial) -> Ledger:
+        """The ledger as it was when a trial was decided: the trials before it, with the outcomes committed by then.
+
+        A ledger that does not say how many there were is taken to have waited for every trial before it.
+        """
+        earlier = [entry for entry in self.entries if entry.trial.number < trial.number]
+        known = trial.decided_after
+        return Ledger(
+            tuple(
+                entry
+                if known is None or (entry.position is not None and entry.position < known)
+                else replace(entry, attempts=(), outcome=None, position=None)
+                for entry in earlier
+            )
+        )
 
 
 def _known(position: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from autoscout.search.early_stop import cannot_win, standard
@@ -52,6 +52,7 @@ class Situation:
         running_gpu_hours: what the attempts in flight have used up until now.
         reports: what each running attempt has reported of the first objective, oldest first, where it may be stopped
             early.
+        standing_told: whether what the search works with is on record; it is told anew when it changes.
     """
 
     budget: Budget
@@ -60,6 +61,7 @@ class Situation:
     elapsed_seconds: float = 0.0
     running_gpu_hours: float = 0.0
     reports: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
+    standing_told: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Plan:
         ensure: (trial, attempt) that have to run, the appended ones included.
         cancel: (number, attempt) that have to stop.
         stop_early: (number, attempt) that end with what they have measured, for they can no longer win.
-        standing: what the search worked with when it appended; None: it did not, or its optimizer does not say.
+        standing: what the search worked with when it decided the newest trial; None: that is on record, or its
+            optimizer does not say.
     """
 
     verdict: Verdict
@@ -99,6 +102,14 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
     The budget is a promise: when its time or GPU-hours are used up, what still runs is stopped. Profiles that
     run when `maxProfiles` or the parallelism is lowered may finish.
     """
+    decided = _decide(problem, ledger, situation, optimizer)
+    if situation.standing_told and not decided.append:
+        return decided
+    entries = (*ledger.entries, *(Entry(trial) for trial in decided.append))
+    return replace(decided, standing=_standing(problem, Ledger(entries), optimizer))
+
+
+def _decide(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Optimizer) -> Plan:
     if situation.suspended:
         verdict = Verdict(Phase.SUSPENDED, "Suspended", "spec.suspend is true; set it to false to go on")
         return Plan(verdict, cancel=tuple(sorted(situation.in_flight)))
@@ -125,12 +136,14 @@ def plan(problem: Problem, ledger: Ledger, situation: Situation, optimizer: Opti
         ensure=(*running, *((trial, 0) for trial in append)),
         cancel=tuple(sorted(situation.in_flight - {(trial.number, attempt) for trial, attempt in running})),
         stop_early=_hopeless(problem, ledger, situation),
-        standing=_standing(problem, ledger, optimizer) if append else None,
     )
 
 
 def _standing(problem: Problem, ledger: Ledger, optimizer: Optimizer) -> Standing | None:
-    return optimizer.standing(problem, ledger) if isinstance(optimizer, TellsStanding) else None
+    if not ledger.entries or not isinstance(optimizer, TellsStanding):
+        return None
+    newest = max((entry.trial for entry in ledger.entries), key=lambda trial: trial.number)
+    return optimizer.standing(problem, ledger.known_at(newest))
 
 
 def _hopeless(problem: Problem, ledger: Ledger, situation: Situation) -> tuple[tuple[int, int], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autoscout.search.incumbent import best_of, incumbent, judged
 from autoscout.search.ledger import Entry, Ledger, Trial
@@ -41,29 +41,12 @@ def replay(problem: Problem, ledger: Ledger, optimizer: Optimizer | None = None)
     improving = _improvements(problem, ledger)
     for entry in sorted(ledger.entries, key=lambda entry: entry.trial.number):
         trial = entry.trial
-        history = known_at(ledger, trial)
+        history = ledger.known_at(trial)
         again, agrees = None, None
         if optimizer is not None and trial.decided_after is not None:
             again = next(iter(propose(problem, history, optimizer, 1)), None)
             agrees = again is not None and again.configuration == trial.configuration
         yield Decision(entry, incumbent(problem, history), trial.number in improving, again, agrees)
-
-
-def known_at(ledger: Ledger, trial: Trial) -> Ledger:
-    """The ledger as it was when a trial was decided: the trials before it, with the outcomes committed by then.
-
-    A ledger that does not say how many there were is taken to have waited for every trial before it.
-    """
-    earlier = [entry for entry in ledger.entries if entry.trial.number < trial.number]
-    known = trial.decided_after
-    return Ledger(
-        tuple(
-            entry
-            if known is None or (entry.position is not None and entry.position < known)
-            else replace(entry, attempts=(), outcome=None, position=None)
-            for entry in earlier
-        )
-    )
 
 
 def _improvements(problem: Problem, ledger: Ledger) -> frozenset[int]:

@@ -13,7 +13,7 @@ from autoscout_profiler.vllm.model import description
 from .tiny import ARCHITECTURE, EXPERTS, Profile, profile, profile_on_nodes
 
 LATENCIES = {f"{name}{suffix}" for name in ("ttft_ms", "tpot_ms", "itl_ms") for suffix in ("", "_p50", "_p99")}
-ONCE = {"startup_seconds", "warmup_seconds", "peak_memory_gib"}
+ONCE = {"startup_seconds", "warmup_seconds", "peak_memory_gib", "milliseconds_per_token_uncertainty"}
 EVERY_PASS = LATENCIES | {"milliseconds_per_token", "tokens_per_second", "requests_per_second"}
 
 

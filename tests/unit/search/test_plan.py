@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscout.search.ledger import Attempt, Entry, Ledger, Trial
-from autoscout.search.optimizer import Proposal
+from autoscout.search.ledger import Attempt, Entry, Fidelity, Ledger, Trial
+from autoscout.search.optimizer import Proposal, Standing
 from autoscout.search.outcome import Infeasible, Lost, Measured, Outcome
 from autoscout.search.plan import Phase, Plan, Situation, plan
 from autoscout.search.problem import Budget, MetricConstraint, Objective, Problem
@@ -25,6 +25,13 @@ class Ascending:
     def suggest(self, problem: Problem, history: Ledger, rng: np.random.Generator, count: int) -> list[Proposal]:
         fresh = [c for c in problem.space.enumerate() if c.fingerprint not in history.fingerprints]
         return [Proposal(configuration, "ascending") for configuration in fresh[:count]]
+
+
+class Telling(Ascending):
+    """Says how many trials and outcomes it knew."""
+
+    def standing(self, problem: Problem, history: Ledger) -> Standing:
+        return Standing(len(history.entries), Fidelity.SIMULATED, float(len(history.settled)))
 
 
 def trial(number: int, x: int | None = None) -> Trial:
@@ -92,6 +99,24 @@ def test_no_configuration_is_measured_twice() -> None:
 
     decision = plan(PROBLEM, Ledger(), Situation(Budget(parallelism=3)), Stubborn())
     assert len(decision.append) == 1
+
+
+def test_what_the_search_works_with_is_that_of_its_newest_decision() -> None:
+    done = Ledger((entry(0, measured(4.0)),))
+    budget = Budget(max_profiles=3, parallelism=2)
+    told = plan(PROBLEM, done, Situation(budget), Telling())
+    assert [trial.number for trial in told.append] == [1, 2]
+    assert told.standing == Standing(2, Fidelity.SIMULATED, 1.0)
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_what_the_search_works_with_is_told_again_when_it_is_not_on_record(suspended: bool) -> None:
+    newest = replace(trial(1), decided_after=1)
+    whole = Ledger((entry(0, measured(4.0)), Entry(newest, (), measured(5.0), 1)))
+    lost = Situation(Budget(max_profiles=2), suspended=suspended, standing_told=False)
+    assert plan(PROBLEM, whole, lost, Telling()).standing == Standing(1, Fidelity.SIMULATED, 1.0)
+    assert plan(PROBLEM, whole, replace(lost, standing_told=True), Telling()).standing is None
+    assert plan(PROBLEM, whole, lost, Ascending()).standing is None, "this optimizer does not say"
 
 
 def test_an_exhausted_space_completes_the_search() -> None:

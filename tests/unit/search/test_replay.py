@@ -8,7 +8,7 @@ from tests.support.spaces import PROBLEM, SPACE
 
 from autoscout.search.ledger import Entry, Ledger, Trial
 from autoscout.search.outcome import Infeasible, Measured, Outcome
-from autoscout.search.replay import known_at, replay
+from autoscout.search.replay import replay
 from autoscout.space.configuration import Configuration
 
 CONFIGURATIONS: list[Configuration] = list(SPACE.enumerate())[:4]
@@ -30,13 +30,13 @@ LEDGER = Ledger(
 
 
 def test_outcomes_that_came_later_were_not_known() -> None:
-    history = known_at(LEDGER, LEDGER.entries[2].trial)
+    history = LEDGER.known_at(LEDGER.entries[2].trial)
     assert [each.outcome for each in history.entries] == [None, Infeasible("OutOfMemory")]
 
 
 def test_a_ledger_that_does_not_say_waited_for_every_trial_before() -> None:
     trial = replace(LEDGER.entries[2].trial, decided_after=None)
-    assert known_at(LEDGER, trial).entries == LEDGER.entries[:2]
+    assert LEDGER.known_at(trial).entries == LEDGER.entries[:2]
 
 
 def test_a_decision_shows_the_incumbent_of_its_time_and_whether_it_became_it() -> None:
