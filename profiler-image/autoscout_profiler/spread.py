@@ -8,16 +8,24 @@ from statistics import median, quantiles
 
 LEAST_SAMPLES = 3
 """Fewer say nothing about the noise."""
-BETWEEN_STARTS = 0.06
-"""Share of the median by which repetitions of one profile differ, whatever the samples of one say: measured with
-Megatron on two CPU cores (docs/reference/megatron.md); those of vLLM differed by 7 % there (docs/reference/vllm.md)."""
+BETWEEN_STARTS = 0.14
+"""Share of the median by which repetitions of one profile differ, whatever the samples of one say: twice their standard
+deviation, which was 2 and 8 % with Megatron (docs/reference/megatron.md) and 7 % with vLLM (docs/reference/vllm.md) on
+two CPU cores. GPUs have not been measured; they are likely to differ by less."""
 
 
 def uncertainty(metric: str, samples: Sequence[float]) -> dict[str, float]:
-    """`METRIC_uncertainty`, in the metric's unit: by how much the median of another such profile may differ.
+    """`METRIC_uncertainty`, in the metric's unit: how far the middle of repetitions of this profile may be from it.
 
     Half of what lies between the outer deciles of the samples, and what one start of the processes differs from the
-    next by, which no sample shows, added as squares. Empty for fewer than `LEAST_SAMPLES`.
+    next by, which no sample shows, added as squares.
+
+    Args:
+        metric: gives the name.
+        samples: of one profile, in the metric's unit.
+
+    Returns:
+        One metric; empty for fewer than `LEAST_SAMPLES`.
     """
     if len(samples) < LEAST_SAMPLES:
         return {}

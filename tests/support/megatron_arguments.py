@@ -32,7 +32,15 @@ _CHOICES = {
 }
 _FLAGS = (
     *("group-query-attention", "swiglu", "untie-embeddings-and-output-weights", "attention-softmax-in-fp32"),
-    *("moe-grouped-gemm", "sequence-parallel", "bf16", "fp16", "use-distributed-optimizer", "overlap-grad-reduce"),
+    *(
+        "moe-grouped-gemm",
+        "moe-router-pre-softmax",
+        "sequence-parallel",
+        "bf16",
+        "fp16",
+        "use-distributed-optimizer",
+        "overlap-grad-reduce",
+    ),
     *("overlap-param-gather", "grad-reduce-in-bf16", "accumulate-allreduce-grads-in-fp32", "tp-comm-overlap"),
     *("mock-data", "finetune", "calculate-per-token-loss", "log-throughput"),
 )

@@ -125,6 +125,8 @@ def _experts(settings: Settings, *, grouped: bool) -> Iterator[Group]:
         return
     yield ("--num-experts", str(model.experts))
     yield ("--moe-router-topk", str(model.experts_per_token))
+    if model.experts_per_token == 1:
+        yield ("--moe-router-pre-softmax",)
     yield ("--moe-ffn-hidden-size", str(model.expert_ffn))
     if model.shared_ffn:
         yield ("--moe-shared-expert-intermediate-size", str(model.shared_ffn))

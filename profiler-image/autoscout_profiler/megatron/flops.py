@@ -9,10 +9,12 @@ from autoscout_profiler.megatron.settings import Settings
 
 PEAK_TERAFLOPS: Sequence[tuple[str, float]] = (
     ("B200", 2250.0),
+    ("H200 NVL", 835.5),
     ("H200", 989.4),
     ("H100 NVL", 835.5),
     ("H100 PCIe", 756.5),
     ("H100", 989.4),
+    ("H800 PCIe", 756.5),
     ("H800", 989.4),
     ("A800", 311.8),
     ("A100", 311.8),
@@ -23,18 +25,28 @@ PEAK_TERAFLOPS: Sequence[tuple[str, float]] = (
     ("L40S", 362.05),
     ("L40", 181.05),
     ("L4", 121.0),
+    ("V100-PCIE", 112.0),
     ("V100", 125.0),
 )
 """Words of a GPU's name to its dense 16-bit tensor peak (NVIDIA's data sheets, without sparsity); the first ones count.
 V100 has no bf16: its figure is for fp16."""
+_SLICE = "MIG"
+"""In the name of a multi-instance GPU's slice: `NVIDIA H100 80GB HBM3 MIG 3g.40gb`."""
 
 
 def peak_teraflops(gpu: str, precision: str) -> float | None:
-    """What the tensor cores could do in 16 bits; None: not known, or another precision is computed."""
+    """What the tensor cores could do in 16 bits, in 10^12 operations a second; None: not known.
+
+    Args:
+        gpu: the name that the driver gives it.
+        precision: of the computation; others than bf16 and fp16 have no peak here.
+    """
     if precision not in ("bf16", "fp16"):
         return None
     if "V100" in gpu and precision == "bf16":
         return None
+    if _SLICE in gpu.split():
+        return None  # a part of the GPU has a part of its multiprocessors
     return next((peak for name, peak in PEAK_TERAFLOPS if re.search(rf"\b{name}\b", gpu)), None)
 
 

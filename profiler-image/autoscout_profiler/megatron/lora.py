@@ -24,12 +24,16 @@ from autoscout_profiler.megatron.shape import Adapters
 
 LAYERS = {"qkv": "linear_qkv", "proj": "linear_proj", "fc1": "linear_fc1", "fc2": "linear_fc2"}
 _COLUMN_PARALLEL = ("linear_qkv", "linear_fc1")
+_EXPERTS = "local_experts"
+"""Megatron's list of the experts that a rank has, one module each (SequentialMLP)."""
 
 
 class Adapted(torch.nn.Module):  # type: ignore[misc] # torch is not installed where types are checked
     """A frozen parallel layer with its adapter."""
 
-    def __init__(self, frozen: Any, config: TransformerConfig, adapters: Adapters, *, column: bool) -> None:
+    def __init__(
+        self, frozen: Any, config: TransformerConfig, adapters: Adapters, *, column: bool, expert: bool
+    ) -> None:
         """Put an adapter beside a layer.
 
         Args:
@@ -37,13 +41,13 @@ class Adapted(torch.nn.Module):  # type: ignore[misc] # torch is not installed w
             config: of the model.
             adapters: rank and scale.
             column: whether the outputs are split over the tensor-parallel ranks, or the inputs.
+            expert: whether it belongs to one expert of a layer.
         """
         super().__init__()
         self.frozen = frozen
         self._column = column
         self._scale = adapters.alpha / adapters.rank
         # An expert's tokens were brought to it already, and an expert is not split (rules._fine_tuning).
-        expert = getattr(frozen, "is_expert", False)
         self._alone = expert or config.tensor_model_parallel_size == 1
         self._sequence = config.sequence_parallel
         weight = frozen.weight
@@ -90,10 +94,13 @@ def adapt(model: Any, config: TransformerConfig, adapters: Adapters) -> None:
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     wanted = {LAYERS[target] for target in adapters.targets}
-    for module in list(model.modules()):
+    for path, module in list(model.named_modules()):
+        # By its place: layers of Transformer Engine do not say whether they are an expert's.
+        expert = _EXPERTS in path.split(".")
         for name, layer in list(module.named_children()):
             if name in wanted:
-                setattr(module, name, Adapted(layer, config, adapters, column=name in _COLUMN_PARALLEL))
+                adapted = Adapted(layer, config, adapters, column=name in _COLUMN_PARALLEL, expert=expert)
+                setattr(module, name, adapted)
     if model.pre_process:
         # A recomputed layer has a gradient only if its input wants one, and a frozen embedding's does not.
         model.embedding.register_forward_hook(lambda *call: call[-1].requires_grad_())

@@ -143,11 +143,14 @@ def _experts(settings: Settings, *, engine: bool) -> dict[str, Any]:
         "num_moe_experts": model.experts,
         "moe_ffn_hidden_size": model.expert_ffn,
         "moe_router_topk": model.experts_per_token,
+        # Of a single score behind the choice the softmax is 1 whatever the router says: Megatron refuses that.
+        "moe_router_pre_softmax": model.experts_per_token == 1,
         "moe_shared_expert_intermediate_size": model.shared_ffn or None,
         "moe_token_dispatcher_type": settings.dispatcher,
         "moe_router_load_balancing_type": "aux_loss",
         "moe_aux_loss_coeff": BALANCING_LOSS,
-        "moe_grouped_gemm": engine and not settings.task.adapters,
+        # Megatron-LM takes the grouped product in bf16 only.
+        "moe_grouped_gemm": engine and not settings.task.adapters and DTYPES[settings.precision] is torch.bfloat16,
     }
 
 

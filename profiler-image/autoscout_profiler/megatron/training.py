@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -23,6 +24,11 @@ from autoscout_profiler.megatron.settings import Settings
 CLIP_GRADIENT = 1.0
 FIRST_LOSS_SCALE = 2.0**10
 """Of fp16. Megatron's own 2^32 is halved through dozens of steps that train nothing."""
+
+
+RENDEZVOUS = timedelta(minutes=20)
+"""How long ranks wait for those of other nodes, whose images may still be pulled: less than the supervisor waits for
+the first progress (PROFILER_STARTUP_SECONDS), so that the platform is blamed and not the configuration."""
 
 
 class Trainer:
@@ -141,7 +147,7 @@ class Trainer:
 
 def start_ranks(settings: Settings, device: Device) -> None:
     """Meet the other ranks, and divide all of them into the groups of the layout."""
-    torch.distributed.init_process_group(device.backend)
+    torch.distributed.init_process_group(device.backend, timeout=RENDEZVOUS)
     divide_ranks(settings)
 
 

@@ -22,7 +22,11 @@ _CLASSES: Sequence[tuple[Reason, re.Pattern[str]]] = (
         Reason.INFRASTRUCTURE,
         re.compile(
             r"uncorrectable ECC error|no CUDA-capable device|CUDA-capable device\(s\) is/are busy or unavailable"
-            r"|CUDA driver initialization failed|GPU is lost|fallen off the bus|No space left on device",
+            r"|CUDA driver initialization failed|GPU is lost|fallen off the bus|No space left on device"
+            r"|uncorrectable NVLink error|system not yet initialized|Driver/library version mismatch"
+            r"|CUDA driver version is insufficient|driver on your system is too old|unsupported display driver"
+            # Another node has not come, or its name is not known: no configuration is to blame.
+            r"|seconds waiting for clients|client socket has timed out|Did not receive response from front-end",
             re.IGNORECASE,
         ),
     ),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from vllm.config import CompilationMode
 from vllm.engine.arg_utils import AsyncEngineArgs, EngineArgs
 from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -41,6 +42,7 @@ _RESOLVED: Mapping[str, str] = {
     "enable_prefix_caching": "cache_config.enable_prefix_caching",
     "block_size": "cache_config.block_size",
     "gpu_memory_utilization": "cache_config.gpu_memory_utilization",
+    "kv_cache_memory_bytes": "cache_config.kv_cache_memory_bytes",
     "max_model_len": "model_config.max_model_len",
     "enforce_eager": "model_config.enforce_eager",
     "cudagraph_capture_sizes": "compilation_config.cudagraph_capture_sizes",
@@ -154,6 +156,10 @@ def plan(settings: Settings, values: Mapping[str, Any], source: Source, longest:
         )
     if offline and int(values.get("stream_interval", 1)) > 1:
         raise InvalidConfiguration("stream_interval", "offline nothing is streamed: it would change nothing")
+    if values.get("optimization_level") and config.compilation_config.mode == CompilationMode.NONE:
+        raise InvalidConfiguration(
+            "optimization_level", "nothing is compiled here (enforce_eager, the default on CPUs): it has no effect"
+        )
     _refuse_ignored(values, config)
     return Plan(arguments, config, usage, replicas, needs_stage_buffers=pipeline > 1 and not settings.gpus)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 PEAK_MEMORY = "autoscout_peak_memory_bytes"
 MAKE_STAGE_BUFFERS = "autoscout_make_stage_buffers"
 END_OTHER_NODES = "autoscout_end_other_nodes"
+FOLLOWER_VARIABLE = "AUTOSCOUT_VLLM_FOLLOWER"
+"""The process id of what started the workers of a node that is not the first; they inherit it."""
 
 _SECONDS_TO_ANSWER = 1.0
 
@@ -19,7 +22,6 @@ class WorkerExtension:
     """Methods that `collective_rpc` calls in each worker, by the names above."""
 
     model_runner: Any
-    parallel_config: Any
 
     def autoscout_peak_memory_bytes(self) -> int:
         """The most that the GPU's allocator held, weights and key-value cache included; 0 without a GPU."""
@@ -38,9 +40,12 @@ class WorkerExtension:
             )
 
     def autoscout_end_other_nodes(self) -> None:
-        """End this worker, once it has answered, if it is on another node than the first.
+        """End the node of this worker, once it has answered, if it is another than the first.
 
-        The engine ends its own node's workers. Those of other nodes would wait for its next word for ever.
+        The engine ends its own node's workers. Those of other nodes would wait for its next word for ever. Which node
+        this is, the worker's own configuration does not tell: vLLM makes each replica of a dense model believe that it
+        is the only one.
         """
-        if self.parallel_config.node_rank > 0:
-            threading.Timer(_SECONDS_TO_ANSWER, os._exit, (0,)).start()
+        follower = os.environ.get(FOLLOWER_VARIABLE)
+        if follower:
+            threading.Timer(_SECONDS_TO_ANSWER, os.kill, (int(follower), signal.SIGTERM)).start()

@@ -48,7 +48,9 @@ def settings_and_arguments(configuration, shape):
     return settings, parser().parse_args(words[words.index(SCRIPT) + 1 :])
 
 
-@pytest.mark.parametrize("shape", [TINY, EXPERTS], ids=["dense", "experts"])
+@pytest.mark.parametrize(
+    "shape", [TINY, EXPERTS, EXPERTS | {"expertsPerToken": 1}], ids=["dense", "experts", "one expert a token"]
+)
 @pytest.mark.parametrize("case", CONFIGURATIONS)
 def test_the_arguments_make_the_configuration_that_was_measured(case, shape, device):
     from autoscout_profiler.megatron.model import configuration

@@ -95,6 +95,10 @@ FAMILIES: dict[str, tuple[dict[str, Any], dict[int, dict[str, dict[str, Any]]]]]
             4: {"ep4": {"ep": 4}, "pp2 ep2": {"pp": 2, "ep": 2}, "tp2 ep2": {"tp": 2, "sp": True, "ep": 2, "etp": 1}},
         },
     ),
+    "one expert a token": (
+        workload(shape=EXPERTS | {"expertsPerToken": 1}),
+        {1: {"reference": {}}, 2: {"ep2": {"ep": 2}, "tp2 sp": {"tp": 2, "sp": True}}},
+    ),
     "shared expert": (SHARED, {1: {"reference": {}}, 2: {"tp2 sp": {"tp": 2, "sp": True}, "ep2": {"ep": 2}}}),
     "tied embeddings": (TIED, {1: {"reference": {}}, 2: {"pp2": {"pp": 2}, "tp2": {"tp": 2}}}),
     "two query groups": (GROUPS, {1: {"reference": {}}, 4: {"tp4": {"tp": 4}, "tp4 sp": {"tp": 4, "sp": True}}}),

@@ -10,6 +10,7 @@ from tests.profilers.megatron.cases import ADAPTED, DENSE, FILE_PACKED, MOE
 from tests.profilers.megatron.profiles import profile
 
 from autoscout_profiler.frames import Error, Result
+from autoscout_profiler.spread import uncertainty
 
 
 def test_a_profile_reports_every_sample_and_what_it_took():
@@ -20,7 +21,8 @@ def test_a_profile_reports_every_sample_and_what_it_took():
     assert len(samples["seconds_per_iteration"]) == 5
     assert metrics["seconds_per_iteration"] == median(samples["seconds_per_iteration"])
     assert metrics["tokens_per_second"] == pytest.approx(8 * 64 / metrics["seconds_per_iteration"])
-    assert 0 <= metrics["seconds_per_iteration_uncertainty"] < max(samples["seconds_per_iteration"])
+    margin = uncertainty("seconds_per_iteration", samples["seconds_per_iteration"])
+    assert metrics["seconds_per_iteration_uncertainty"] == margin["seconds_per_iteration_uncertainty"]
     assert 0.1 < metrics["peak_memory_gib"] < 4
     assert metrics["startup_seconds"] > metrics["warmup_seconds"] > 0
     assert metrics["loss_before_warmup"] == pytest.approx(math.log(512), rel=0.05)

@@ -27,7 +27,7 @@ TABLE = {
     "enforce_eager": True,
     "performance_mode": "throughput",
     "scheduling_policy": "priority",
-    "optimization_level": 1,
+    "kv_cache_memory_bytes": 2**30,
 }
 """Each knob that presets and users vary, with a value that is not the default."""
 
@@ -107,9 +107,27 @@ def test_what_vllm_refuses_is_refused_in_its_own_words_with_the_knob(tmp_path, c
     assert words in str(refusal.value)
 
 
+def test_the_optimization_level_is_taken_where_something_is_compiled(tmp_path):
+    config = plan(tmp_path, {"optimization_level": 1, "enforce_eager": False}).config
+    assert config.optimization_level == 1
+
+
+def test_a_variable_does_not_take_the_place_of_a_knob(tmp_path, monkeypatch):
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "2")
+    with pytest.raises(InvalidConfiguration, match=r"kv_cache_memory_bytes: vLLM .* would run with 2147483648"):
+        plan(tmp_path, {"kv_cache_memory_bytes": 2**30})
+
+
 @pytest.mark.parametrize(
     "configuration",
-    [{"enable_dbo": True}, {"async_scheduling": True}, {"cudagraph_capture_sizes": "1,2,4"}, {"stream_interval": 8}],
+    [
+        {"enable_dbo": True},
+        {"async_scheduling": True},
+        {"cudagraph_capture_sizes": "1,2,4"},
+        {"stream_interval": 8},
+        {"optimization_level": 1},
+        {"optimization_level": 1, "enforce_eager": True},
+    ],
 )
 def test_what_vllm_would_accept_and_ignore_here_is_refused(tmp_path, configuration):
     with pytest.raises(InvalidConfiguration, match=r"it has no effect|it would change nothing"):

@@ -94,6 +94,12 @@ def test_experts_are_split_between_the_workers_of_two_nodes():
     assert (first.code, second.code, second.frames) == (0, 0, [])
 
 
+def test_replicas_of_a_dense_model_on_two_nodes_end_with_the_first_node():
+    first, second = profile_on_nodes(2, {"dp": 2, "max_num_seqs": 16}, iterations=3)
+    assert len(first.result.samples["milliseconds_per_token"]) == 3
+    assert (first.code, second.code, second.frames) == (0, 0, [])
+
+
 def test_too_little_memory_for_the_cache_is_an_out_of_memory_in_vllms_words():
     failed = profile({"kv_cache_memory_bytes": 100_000})
     assert failed.code == 1

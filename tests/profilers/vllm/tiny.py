@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ ARCHITECTURE = {
     "headDimension": 64,
     "vocabSize": 1000,
 }
+SECONDS = 900.0
+"""Longest time for a profile, on a busy machine: one that goes on is stopped."""
 EXPERTS = {"experts": 4, "expertsPerToken": 2, "expertFfnHiddenSize": 256}
 
 
@@ -111,6 +114,8 @@ def profile(
         text=True,
     ) as process:
         scanner, frames, log = Scanner("tiny-1", 0), [], []
+        patience = threading.Timer(SECONDS, process.terminate)
+        patience.start()
         for line in process.stdout:
             log.append(line)
             for frame in scanner.feed(line):
@@ -118,6 +123,7 @@ def profile(
                 if stop_when is not None and isinstance(frame.body, Progress) and stop_when(frame.body):
                     stop_when = None
                     process.send_signal(signal.SIGTERM)
+        patience.cancel()
     return Profile(process.returncode, frames, time.monotonic() - begin, "".join(log))
 
 

@@ -94,6 +94,12 @@ def test_experts(configuration, expected):
     assert {name: found[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(("chosen", "before"), [(1, True), (2, False)])
+def test_the_router_weighs_before_it_chooses_where_it_chooses_one(chosen, before):
+    found = vars(parsed({}, model={"architecture": EXPERTS | {"expertsPerToken": chosen}}))
+    assert (found["moe_router_topk"], found["moe_router_pre_softmax"]) == (chosen, before)
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

@@ -41,6 +41,9 @@ def test_attention_stays_within_samples():
         ("NVIDIA H100 80GB HBM3", 989.4),
         ("NVIDIA H100 PCIe", 756.5),
         ("NVIDIA H200", 989.4),
+        ("NVIDIA H200 NVL", 835.5),
+        ("NVIDIA H800 PCIe", 756.5),
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", None),
         ("NVIDIA L40S", 362.05),
         ("NVIDIA RTX A4000", None),
         ("", None),
@@ -54,3 +57,4 @@ def test_other_precisions_have_no_peak_here():
     assert peak_teraflops("NVIDIA H100 80GB HBM3", "fp32") is None
     assert peak_teraflops("Tesla V100-SXM2-16GB", "bf16") is None
     assert peak_teraflops("Tesla V100-SXM2-16GB", "fp16") == 125.0
+    assert peak_teraflops("Tesla V100-PCIE-32GB", "fp16") == 112.0

@@ -28,6 +28,22 @@ def failure(rank: int, at: float, message: str, reason: Reason = Reason.FRAMEWOR
         ("RuntimeError: CUDA error: uncorrectable ECC error encountered", Reason.INFRASTRUCTURE),
         ("RuntimeError: No CUDA-capable device is detected", Reason.INFRASTRUCTURE),
         ("OSError: [Errno 28] No space left on device", Reason.INFRASTRUCTURE),
+        ("RuntimeError: CUDA error: uncorrectable NVLink error detected during the execution", Reason.INFRASTRUCTURE),
+        (
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized",
+            Reason.INFRASTRUCTURE,
+        ),
+        ("NVMLError_LibRmVersionMismatch: Driver/library version mismatch", Reason.INFRASTRUCTURE),
+        ("RuntimeError: The NVIDIA driver on your system is too old (found version 11040).", Reason.INFRASTRUCTURE),
+        (
+            "DistStoreError: Timed out after 1201 seconds waiting for clients. 1/2 clients joined.",
+            Reason.INFRASTRUCTURE,
+        ),
+        (
+            "DistNetworkError: The client socket has timed out after 1200000ms while trying to connect to (j-0, 2950).",
+            Reason.INFRASTRUCTURE,
+        ),
+        ("RuntimeError: Did not receive response from front-end process within 5 minutes", Reason.INFRASTRUCTURE),
         ("ValueError: memory layout: the tensor is out of range", Reason.FRAMEWORK_ERROR),
     ],
 )
