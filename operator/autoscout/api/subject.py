@@ -20,7 +20,15 @@ def workload(given: api.Workload) -> Workload:
         output_tokens=given.output_tokens,
         precision=given.precision,
         adapters=given.fine_tuning is not None and given.fine_tuning.method == "lora",
+        in_flight=_in_flight(given.load),
     )
+
+
+def _in_flight(load: api.Load | None) -> int | None:
+    """Offline all requests are handed over at once; arrivals at a rate of their own have no limit."""
+    if load is None:
+        return None
+    return load.requests if load.mode == "offline" else load.concurrency
 
 
 def hardware(given: api.Hardware) -> Hardware:

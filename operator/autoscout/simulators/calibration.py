@@ -2,8 +2,9 @@
 
 The logarithm of measurement over prediction is a sum of a common factor, of one effect for each value of each knob,
 and of what remains (Bayesian linear regression; Bishop 2006, 3.3). Its prior has the simulator's own variance, so
-that nothing measured leaves the prediction as it is and every profile narrows it. The memory limit is shifted
-likewise by what ran and what did not.
+that nothing measured leaves the prediction as it is; measurements that surprise less than it allows shrink all of it,
+others widen it (the conjugate prior of a common scale; Bishop 2006, 2.3.6). The memory limit is shifted likewise by
+what ran and what did not.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Observed = Sequence[tuple[Mapping[str, Value], Mapping[str, float] | None]]
 _COMMON, _KNOBS, _REST = 0.5, 0.4, 0.1
 """How the prior variance of the logarithm splits into a common factor, all knobs together, and the rest."""
 _STRENGTH = 4.0
-"""Measurements that the prior variance of the rest is worth."""
+"""Measurements that the prior variance is worth."""
 _BLUR = 0.3
 """Share of the memory model's error that differs from one configuration to the next; the rest is common to all."""
 _SHIFTS = np.linspace(-5, 5, 101)
@@ -71,19 +72,18 @@ class _Correction:
         self._columns: dict[str, dict[str, int]] = {}
         for column, (name, value) in enumerate(self._effects, start=1):
             self._columns.setdefault(name, {})[value] = column
-        self._knob_variance = _KNOBS * variance / max(1, len(self._columns))
-        prior = np.full(len(self._effects) + 1, self._knob_variance)
+        knob_variance = _KNOBS * variance / max(1, len(self._columns))
+        prior = np.full(len(self._effects) + 1, knob_variance)
         prior[0] = _COMMON * variance
-        design = self._design(configurations)
         rest = _REST * variance
-        for _ in range(2):
-            # Once with the prior's guess of the rest, once with what the first fit leaves.
-            self._covariance = np.linalg.inv(np.diag(1 / prior) + design.T @ design / rest)
-            self._mean = self._covariance @ design.T @ errors / rest
-            leverage = np.einsum("nd,de,ne->n", design, self._covariance, design) / rest
-            left = (errors - design @ self._mean) / np.maximum(1 - leverage, 0.05)
-            self._rest = (_STRENGTH * _REST * variance + float(left @ left)) / (_STRENGTH + len(errors))
-            rest = self._rest
+        design = self._design(configurations)
+        covariance = np.linalg.inv(np.diag(1 / prior) + design.T @ design / rest)
+        self._mean = covariance @ design.T @ errors / rest
+        surprise = float(errors @ (errors - design @ self._mean)) / rest
+        scale = (_STRENGTH + surprise) / (_STRENGTH + len(errors))
+        self._covariance, self._rest = scale * covariance, scale * rest
+        # Values that were measured say little in favour of those that were not.
+        self._unseen = max(1.0, scale) * knob_variance
 
     def _design(self, configurations: Sequence[Mapping[str, Value]]) -> Floats:
         design = np.zeros((len(configurations), len(self._effects) + 1))
@@ -99,10 +99,9 @@ class _Correction:
     def predict(self, configurations: Sequence[Mapping[str, Value]]) -> tuple[Floats, Floats]:
         """Mean and variance of the logarithmic error, [N] each."""
         design = self._design(configurations)
-        # A value that was never observed has its effect's whole prior variance.
         unseen = np.array([len(each) for each in configurations], float) - (design.sum(axis=1) - 1)
         variance = np.einsum("nd,nd->n", design @ self._covariance, design) + self._rest
-        return design @ self._mean, variance + unseen * self._knob_variance
+        return design @ self._mean, variance + unseen * self._unseen
 
 
 def _correction(position: int, metric: str, observed: Observed, seen: Prediction) -> _Correction | None:

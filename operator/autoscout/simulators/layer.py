@@ -31,6 +31,7 @@ class LayerTime:
         recompute: compute that backward repeats.
         exposed: communication within the layer that nothing hides, forward and backward and recomputation together.
         hidden: communication within the layer that runs beside compute.
+        experts: products of experts, all passes together; they are part of the compute. 0 in a dense layer.
     """
 
     forward: Floats
@@ -38,6 +39,7 @@ class LayerTime:
     recompute: Floats
     exposed: Floats
     hidden: Floats
+    experts: Floats
 
     @property
     def total(self) -> Floats:
@@ -82,6 +84,7 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
         machine.gemm(per_expert, inner * (2 if shape.gated else 1), shape.hidden)
         + machine.gemm(per_expert, shape.hidden, inner)
     )
+    routed_products = products
     # Unfused: the activation function reads its input and writes its output (a gate: three such kernels).
     passes = np.where(knobs.fused_activation, 3.0 if shape.gated else 1.0, 6.0 if shape.gated else 2.0)
     activation = machine.stream(routed * inner * _WIDTH * passes)
@@ -94,13 +97,8 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
     attention = projections + core + norms + residual
     ffn = products + activation + norms + residual
     # Two products for each one of forward: the gradients of input and weight. A frozen weight has none.
-    backward = (
-        (1 if shape.frozen else 2) * (projections + products)
-        + core_backward
-        + 2 * activation
-        + 3 * norms
-        + 2 * residual
-    )
+    gradients = 1 if shape.frozen else 2
+    backward = gradients * (projections + products) + core_backward + 2 * activation + 3 * norms + 2 * residual
     recompute = (
         knobs.recompute_core * core
         + knobs.recompute_attention * (projections + core + norms)
@@ -112,8 +110,14 @@ def layer_time(knobs: TrainingKnobs, shape: Shape, machine: Machine, sequence: i
     exposed, hidden = _communication(knobs, shape, machine, tokens, sequence)
     # What overlaps is bounded by the products beside which it runs.
     spill = np.maximum(0.0, hidden - (projections + products) * 3)
+    passes_of_experts = (1 + gradients + knobs.recompute_ffn + knobs.recompute_block) * (shape.experts > 1)
     return LayerTime(
-        (attention + ffn) * slowdown, backward * slowdown, recompute * slowdown, exposed + spill, hidden - spill
+        (attention + ffn) * slowdown,
+        backward * slowdown,
+        recompute * slowdown,
+        exposed + spill,
+        hidden - spill,
+        routed_products * passes_of_experts * slowdown,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoscout.simulators.aiconfigurator import KernelsError, tables
-from autoscout.simulators.hardware import find
+from autoscout.simulators.hardware import CATALOGUE, find
 from autoscout.simulators.knobs import canonical
 from autoscout.simulators.protocol import Simulator
 from autoscout.simulators.serving import ServingSimulator
@@ -50,10 +50,13 @@ def obstacle(
     if workload is None or hardware is None or not hardware.pools:
         return "give spec.workload and spec.hardware"
     if shape(workload) is None:
-        return "give spec.workload.model.architecture, at least layers and hiddenSize"
+        return "give spec.workload.model.architecture, at least layers and hiddenSize, or the name of a known model"
     product = hardware.pools[0].gpu
     if find(product) is None:
-        return f"spec.hardware.pools[0].gpu is {product!r}, which the catalogue of GPUs does not have"
+        known = ", ".join(CATALOGUE)
+        return (
+            f"spec.hardware.pools[0].gpu is {product!r}, which the catalogue of GPUs does not have; there are {known}"
+        )
     if _kind(workload, names) is None:
         return "set spec.workload.task to training, fine-tuning or inference"
     return _without_kernels(workload, product, names) if kernels == AICONFIGURATOR else None

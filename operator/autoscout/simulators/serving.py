@@ -2,13 +2,13 @@
 
 The schedule is Sarathi's and vLLM's (Agrawal et al. 2024; Kwon et al. 2023): every step decodes one token of each
 running sequence and fills the rest of its token budget with chunks of prompts. Load is closed-loop: as many requests
-wait as fit. No constant here was fitted to a measurement.
+wait as fit; what another load would change is part of the uncertainty. No constant here was fitted to a measurement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from autoscout.simulators.machine import Machine
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.serving_knobs import ServingKnobs, serving_knobs
 from autoscout.simulators.shape import Shape, shape
-from autoscout.simulators.uncertainty import SERVING, fits, spread
+from autoscout.simulators.uncertainty import fits, spread
 from autoscout.simulators.workload import Hardware, Pool, Workload
 from autoscout.space.values import Value
 
@@ -37,8 +37,10 @@ _STEP = 5e-4
 """Seconds between two steps that asynchronous scheduling does not hide, whatever the batch."""
 _SEQUENCE = 5e-6
 """The same for every sequence that is admitted, whether it decodes or waits for its prompt's turn."""
-_ARRIVALS = 0.5
-"""Relative standard deviation of the time to the first token for want of knowledge of the arrivals."""
+_ARRIVALS = float(np.log(2))
+"""Natural logarithm of the factor to which arrivals that nobody knows leave the time to the first token open."""
+_REQUESTS = 64
+"""Requests in flight of a job that does not say how many: as many as its profiler sends by default."""
 _EAGER = 2e-5
 """Seconds by which a layer's launches outlast its kernels where no graph is captured, for each of its kernels."""
 
@@ -96,20 +98,58 @@ class ServingSimulator:
         steps: StepModel = partial(step, knobs, model, machine)
         if self.kernels is not None:
             steps = MeasuredSteps(*self.kernels, knobs, answer)
-        rate, ttft, tpot, waiting = serve(knobs, steps, prompt, answer)
-        replicas = max(1, self.pool.gpus) / (knobs.tp * knobs.pp)
-        tokens = rate * np.maximum(replicas, 1e-9)
+        found = serve(knobs, steps, prompt, answer)
+        replicas = np.maximum(max(1, self.pool.gpus) / (knobs.tp * knobs.pp), 1e-9)
+        tokens = found.rate * replicas
         memory = serving_footprint(knobs, model, prompt, answer)
-        mean = np.stack([1000 / tokens, 1000 * ttft, 1000 * tpot, tokens], axis=1)
-        relative = spread(SERVING, waiting, knobs.unknown)[:, None] * np.ones(len(METRICS))
-        # How a prompt's first token waits for other prompts depends on how requests arrive: known to a factor.
-        relative[:, METRICS.index("ttft_ms")] = np.hypot(relative[:, METRICS.index("ttft_ms")], _ARRIVALS)
+        mean = np.stack([1000 / tokens, 1000 * found.ttft, 1000 * found.tpot, tokens], axis=1)
+        sparse = serve(_sparse(knobs, (workload.in_flight or _REQUESTS) / replicas), steps, prompt, answer)
+        relative = self._relative(found, sparse, knobs.unknown)
         granted = self.gpu.memory_gib * knobs.memory_share
         return Prediction(METRICS, mean, mean * relative, fits(memory, granted, knobs.unknown) * knobs.valid, memory)
 
+    def _relative(self, found: Steady, sparse: Steady, unknown: Floats) -> Floats:
+        """Relative standard deviation of each metric, [N, M], given the other reading of the load."""
+        rate = spread(self.gpu, found.rough, unknown, np.log(sparse.rate / found.rate))
+        tpot = spread(self.gpu, found.rough, unknown, np.log(sparse.tpot / found.tpot))
+        # Whether a prompt meets others on arrival depends on when they arrive.
+        load, crowd = np.log(sparse.ttft / found.ttft), np.log(found.alone / found.ttft)
+        ttft = spread(self.gpu, found.rough, unknown, load, crowd, np.full_like(load, _ARRIVALS))
+        return np.stack([rate, ttft, tpot, rate], axis=1)
 
-def serve(knobs: ServingKnobs, steps: StepModel, prompt: float, answer: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """One replica in steady state: tokens/s generated, TTFT and TPOT in seconds, and what makes them uncertain."""
+
+@dataclass(frozen=True)
+class Steady:
+    """One replica in steady state, [N] each.
+
+    Attributes:
+        rate: tokens/s generated.
+        ttft: seconds from a request to its first token, while other prompts wait too.
+        alone: the same where no other prompt does.
+        tpot: seconds from one token to the next.
+        rough: share of a step that is known roughly: communication, and twice the share of the sequences that find no
+            room in a step.
+    """
+
+    rate: Floats
+    ttft: Floats
+    alone: Floats
+    tpot: Floats
+    rough: Floats
+
+
+def _sparse(knobs: ServingKnobs, requests: Floats) -> ServingKnobs:
+    """The other reading of the load: pipeline stages share one batch, and a replica has no more requests than these."""
+    return replace(knobs, sequences=np.maximum(1.0, np.floor(np.minimum(knobs.sequences, requests) / knobs.pp)))
+
+
+def serve(knobs: ServingKnobs, steps: StepModel, prompt: float, answer: float) -> Steady:
+    """The steady state.
+
+    Args:
+        prompt: tokens of a prompt.
+        answer: tokens of its answer.
+    """
     ratio = prompt / answer
     # Each decoded token makes room for `ratio` prompt tokens; both share the budget of a step.
     decoding = np.maximum(1.0, np.minimum(knobs.sequences, np.floor(knobs.budget / (1 + ratio))))
@@ -133,12 +173,13 @@ def serve(knobs: ServingKnobs, steps: StepModel, prompt: float, answer: float) -
     crowded, _ = timed(decoding, crowd)
     # A prompt arrives when an answer ends. By then the next step is scheduled already, if others are running.
     ttft = (np.ceil(prompt / room) + 1 - 1 / knobs.sequences) * crowded
+    quiet, _ = timed(decoding, np.minimum(room, prompt))
     # Every pipeline stage works on a batch of its own, so a step ends every 1/pp of its latency.
     cycle = knobs.sequences * answer / (ttft + (answer - 1) * tpot)
     rate = knobs.pp * np.minimum(cycle, decoding / tpot)
     # Sequences that find no room in the budget queue inside the server, in ways that differ between versions.
     queueing = 1 - decoding / np.maximum(knobs.sequences, decoding)
-    return rate, ttft, tpot, np.hypot(link / tpot, 2 * queueing)
+    return Steady(rate, ttft, np.ceil(prompt / room) * quiet, tpot, np.hypot(link / tpot, 2 * queueing))
 
 
 def step(

@@ -19,7 +19,7 @@ from autoscout.simulators.machine import Machine
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.shape import Shape, shape
 from autoscout.simulators.training_knobs import TrainingKnobs, training_knobs
-from autoscout.simulators.uncertainty import TRAINING, fits, spread
+from autoscout.simulators.uncertainty import fits, spread
 from autoscout.simulators.workload import Hardware, Pool, Workload
 from autoscout.space.values import Value
 
@@ -64,11 +64,11 @@ class TrainingSimulator:
         knobs = training_knobs(Columns(configurations), model, workload, self.pool)
         machine = Machine(self.gpu, self.pool.gpus_per_node, workload.precision or "bf16")
         sequence = workload.sequence_length or 2048
-        seconds, uncertain = iteration(knobs, model, machine, sequence)
+        seconds, rough = iteration(knobs, model, machine, sequence)
         memory = footprint(knobs, model, sequence)
         tokens = knobs.microbatches * knobs.mbs * knobs.dp * sequence / seconds
         mean = np.stack([seconds, tokens], axis=1)
-        relative = spread(TRAINING, uncertain, knobs.unknown)
+        relative = spread(self.gpu, rough, knobs.unknown)
         return Prediction(
             METRICS,
             mean,
@@ -79,7 +79,11 @@ class TrainingSimulator:
 
 
 def iteration(knobs: TrainingKnobs, model: Shape, machine: Machine, sequence: int) -> tuple[Floats, Floats]:
-    """Seconds of one iteration, and the share of them that is communication or idle; [N] each."""
+    """Seconds of one iteration, and the share of them that is known roughly; [N] each.
+
+    That is communication, also where it is believed to hide behind compute, idleness, and the products of experts: many
+    small ones, whose sizes routing decides.
+    """
     one = layer_time(knobs, model, machine, sequence)
     stage = np.ceil(model.layers / knobs.pp)
     tokens = knobs.mbs * sequence / knobs.cp
@@ -97,8 +101,8 @@ def iteration(knobs: TrainingKnobs, model: Shape, machine: Machine, sequence: in
     gradients = _gradients(knobs, model, machine, one, stage)
     step = _optimizer(knobs, model, machine)
     total = pipeline + gradients + step
-    idle = bubble + knobs.microbatches * (stage * one.exposed + sends) + gradients
-    return total, idle / total
+    within = stage * (one.exposed + one.hidden + one.experts)
+    return total, (bubble + knobs.microbatches * (within + sends) + gradients) / total
 
 
 def _sends(knobs: TrainingKnobs, model: Shape, machine: Machine, tokens: Floats) -> Floats:

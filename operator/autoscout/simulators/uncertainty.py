@@ -1,7 +1,9 @@
 """How far an analytical prediction can be off, before anything was measured.
 
-It grows where time goes into what is modelled worst, and with every knob that we know nothing of. `calibration`
-replaces it by what the job's own profiles say.
+Errors are log-normal, and the variances of their causes add up. One is common to all configurations of a machine: how
+fast its kernels run. The others grow with the share of time that goes into what is modelled worst, with how far two
+readings of the same configuration lie apart, and with every knob that we know nothing of. No constant was fitted to a
+table; how well they fit tables is in docs/reference/simulators.md. `calibration` narrows them by a job's own profiles.
 """
 
 from __future__ import annotations
@@ -11,29 +13,40 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from autoscout.simulators.hardware import Gpu, Link
+
 Floats = npt.NDArray[np.float64]
 
-TRAINING = 0.10
-"""Relative standard deviation of an iteration's time: published ones are met within 10 %, and other models and machines
-may be further off (docs/reference/simulators.md)."""
-SERVING = 0.15
-"""The same for a server's metrics, whose scheduler and load add to it."""
-_WAITING = 0.25
-"""Further relative error of time in communication and idleness."""
+_KERNELS = 0.10
+"""Of time in kernels: published iterations of training are met within 10 % (`test_published`), and servers made of the
+kernels that aiconfigurator measured on A100, H100 and H200 with that error (root mean square)."""
+_POWER = 0.08
+"""Of what the power limit of a PCIe card leaves of its peak: anything between three quarters and all of it."""
+_ROUGH = 0.25
+"""Further error of time that is known roughly; the caller says which."""
+_READINGS = math.sqrt(0.5)
+"""Root mean square of an error that is nothing or the whole difference of two readings, with even odds."""
 _UNKNOWN = 0.05
 _MEMORY = 0.06
 """Relative error of a footprint: fragmentation, workspaces, buffers."""
 
 
-def spread(base: float, waiting: Floats, unknown: Floats) -> Floats:
-    """Relative standard deviation, [N].
+def spread(gpu: Gpu, rough: Floats, unknown: Floats, *readings: Floats) -> Floats:
+    """Relative standard deviation of a time or a rate, [N].
 
     Args:
-        base: of time spent in compute.
-        waiting: share of the time in communication and idleness.
+        gpu: that it runs on.
+        rough: share of the time that is known roughly.
         unknown: knobs that mean nothing to the model.
+        readings: natural logarithms of how far another reading, as likely as the one that is predicted, is from it.
     """
-    return np.sqrt(base**2 + (_WAITING * waiting) ** 2 + (_UNKNOWN**2) * unknown)
+    # Where the catalogue knows what the power limit leaves, it counts already.
+    machine = math.hypot(_KERNELS, _POWER if gpu.link is Link.PCIE and gpu.sustained == 1 else 0.0)
+    variance = machine**2 + (_ROUGH * rough) ** 2 + (_UNKNOWN**2) * unknown
+    for difference in readings:
+        variance = variance + (_READINGS * difference) ** 2
+    relative: Floats = np.sqrt(np.expm1(variance))
+    return relative
 
 
 def fits(memory_gib: Floats, capacity_gib: Floats | float, unknown: Floats) -> Floats:

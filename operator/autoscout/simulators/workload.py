@@ -61,6 +61,7 @@ class Workload:
         output_tokens: tokens generated for one prompt, on average.
         precision: number format of the computation: bf16, fp16, fp8, fp32.
         adapters: whether low-rank adapters are trained and the model's own weights stay as they are (LoRA).
+        in_flight: requests that a served model has in flight at most, over all replicas.
     """
 
     framework: str = "custom"
@@ -73,6 +74,7 @@ class Workload:
     output_tokens: int | None = None
     precision: str | None = None
     adapters: bool = False
+    in_flight: int | None = None
 
 
 @dataclass(frozen=True)

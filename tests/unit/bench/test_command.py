@@ -83,6 +83,14 @@ def test_the_same_command_gives_the_same_results(files):
     assert results() == results()
 
 
+def test_an_output_that_can_not_be_made_is_said_before_anything_runs(files):
+    (files / "out").write_text("")
+    ended = bench(files, "-a", "random", "--seeds", "1")
+    assert ended.exit_code == 2
+    assert "error: --output" in ended.stderr
+    assert "can't be written" in ended.stderr
+
+
 def test_settings_reach_the_algorithm(files):
     ended = bench(files, "-a", "cherrypick", "--seeds", "1", "-s", "stopBelow=0.99")
     assert ended.exit_code == 0, ended.output

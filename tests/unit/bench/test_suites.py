@@ -12,6 +12,7 @@ import yaml
 from tests.benchmarks import cost
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.accuracy import accuracy
+from tests.benchmarks.page import page
 from tests.benchmarks.store import Case, Store
 from tests.benchmarks.suites import SUITES, Variant
 from tests.benchmarks.verdicts import misses, noisy, parts
@@ -215,6 +216,18 @@ def test_what_a_profile_costs():
 
 def test_how_good_the_simulators_are_is_said():
     assert accuracy(tiny_landscape()) is None  # no workload, no simulator
+
+
+def test_the_page_says_what_intervals_hold_and_how_wide_they_are(tmp_path):
+    found = {"landscape": "grid", "rows": 3, "rankCorrelation": 0.9, "mape": 0.1, "oomRows": 0}
+    after = [{"profiles": 0, "within90": 0.94, "width90": 1.25}, {"profiles": 5, "within90": 0.88, "width90": 1.1}]
+    found |= {"oomPrecision": None, "oomRecall": None, "intervals": [{"metric": "seconds", "after": after}]}
+    (tmp_path / "predict").mkdir()
+    (tmp_path / "predict" / "grid.json").write_text(json.dumps(found))
+    text = page(tmp_path)
+    assert "| grid | 3 | 0.90 | 10 % | 0 | - | - |" in text
+    assert "| grid | seconds | 94 %, x1.25 | 88 %, x1.10 | - | - |" in text
+    assert "| mean | | 94 % | 88 % | - | - |" in text
 
 
 def test_a_directory_without_landscapes_is_said(tmp_path, capsys):

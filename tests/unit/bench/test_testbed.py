@@ -317,6 +317,12 @@ class TestTables:
         found = accuracy(landscape(sources([tmp_path])[0]))
         assert 0.5 < found["rankCorrelation"] < 0.97
         assert 0.05 < found["mape"] < 0.5
+        [intervals] = found["intervals"]
+        assert intervals["metric"] == "seconds_per_iteration"
+        assert [each["profiles"] for each in intervals["after"]] == [0, 5, 10, 20]
+        assert all(0.7 < each["within90"] < 0.99 for each in intervals["after"])
+        widths = [each["width90"] for each in intervals["after"]]
+        assert widths == sorted(widths, reverse=True)
 
     def test_the_files_are_the_same_every_time(self, tmp_path):
         small = next(bed for bed in beds() if bed.name.endswith("-3dp"))

@@ -181,3 +181,31 @@ def test_the_whole_megatron_space_on_64_gpus_needs_no_listing():
     assert found.recommended.feasible > 0.5
     chosen = found.recommended.configuration
     assert chosen["tp"] * chosen["pp"] * chosen["cp"] * chosen["dp"] == 64
+
+
+def test_a_bound_that_no_simulator_predicts_is_named(tmp_path, capsys):
+    job = server()
+    job["spec"]["constraints"] = [{"metric": "ttft_ms_p99", "max": 500}]
+    _, out, _ = run(tmp_path, job, capsys)
+    assert "not predicted, so not in this probability: ttft_ms_p99" in out
+
+
+def test_requests_that_arrive_by_themselves_need_an_engine_that_keeps_up(tmp_path, capsys):
+    found = {}
+    for rate in (1, 20):
+        file = tmp_path / f"{rate}.json"
+        job = server()
+        job["spec"]["objectives"] = [{"metric": "tpot_ms"}]
+        job["spec"]["workload"]["load"] = {"mode": "serving", "requestsPerSecond": rate}
+        run(tmp_path, job, capsys, json_to=file)
+        found[rate] = json.loads(file.read_text())["recommended"]
+    assert found[1]["configuration"]["max_num_seqs"] < found[20]["configuration"]["max_num_seqs"]
+    assert found[20]["metrics"]["tokens_per_second"]["mean"] > 20 * 256
+
+
+def test_a_preset_that_leaves_no_configuration_is_refused_by_its_field(tmp_path, capsys):
+    job = built_in()
+    job["spec"]["searchSpace"] = {"preset": "megatron", "parameters": [{"name": "tp", "values": [3]}]}
+    code, _, errors = run(tmp_path, job, capsys)
+    assert code == 2
+    assert "spec.searchSpace.preset: no configuration satisfies the preset's `tp * pp * cp * dp == 8`" in errors

@@ -110,3 +110,10 @@ def test_a_missing_file_is_named(tmp_path, capsys):
     file.write_text(yaml.safe_dump(trainer()))
     assert predict(file, tmp_path / "no.csv", tmp_path / "out.csv", Console(stderr=True, width=1000)) == 2
     assert "no.csv: can't be read: No such file" in capsys.readouterr().err
+
+
+def test_a_parameter_without_a_column_is_named(tmp_path, capsys):
+    code, rows, said = run(tmp_path, trainer(), "tp,dp,mbs\n2,4,1\n", capsys)
+    assert (code, len(rows)) == (0, 1)
+    assert "warning" in said
+    assert "no column ar, zero1: inactive in every row" in said
