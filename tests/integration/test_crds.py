@@ -71,7 +71,7 @@ def test_the_decision_in_a_trial_can_not_be_changed(kubectl: Kubectl, trial: str
 
 
 def test_a_trial_is_a_line_of_the_ledger(kubectl: Kubectl, trial: str):
-    status = convert.trial_status(MEASURED, objective="seconds_per_iteration", jobs=["a", "b"])
+    status = convert.trial_status(MEASURED, wanted=["seconds_per_iteration"], jobs=["a", "b"])
     put_status(kubectl, "tt", trial, status)
     columns = row(kubectl, "tt")
     assert list(columns) == ["NAME", "PHASE", "PROPOSER", "VALUE", "REASON", "AGE"]

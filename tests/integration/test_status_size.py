@@ -76,7 +76,7 @@ async def write(kubectl: Kubectl, job: Object, ledger: list[Entry]) -> None:
             )
             async with limit:
                 made = await api.create(client.TUNING_TRIALS, metadata["namespace"], body)
-                status = convert.trial_status(entry, objective="seconds")
+                status = convert.trial_status(entry, wanted=["seconds"])
                 await api.replace(
                     client.TUNING_TRIALS,
                     metadata["namespace"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from autoscout import __version__
 from autoscout.api import subject
@@ -23,6 +24,11 @@ from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
 from autoscout.space.search_space import SearchSpace
 from autoscout.space.values import Value
+
+T = TypeVar("T")
+
+MAX_ALL_SAMPLES = 150_000
+"""Of all metrics of a trial: a frame has room for more than `plain` reads, and than etcd holds in one object."""
 
 
 def job(document: object) -> TuningJob:
@@ -112,7 +118,7 @@ def trial_status(
     entry: Entry,
     *,
     jobs: Sequence[str] = (),
-    objective: str | None = None,
+    wanted: Sequence[str] = (),
     running: bool = False,
     start_time: str | None = None,
     completion_time: str | None = None,
@@ -121,7 +127,8 @@ def trial_status(
 
     Args:
         jobs: names of the Jobs of attempts 0, 1, ..., the running one included; empty without a cluster.
-        objective: the metric for the printer column.
+        wanted: the metrics that the job names, its first objective first: that is the printer column. Of more metrics
+            than the schema holds these are kept.
         running: whether an attempt measures now; it counts only while there is no outcome.
         start_time: when the first attempt started, RFC 3339.
         completion_time: when the outcome was committed, RFC 3339.
@@ -143,10 +150,10 @@ def trial_status(
     }
     match outcome:
         case Measured(metrics, samples):
-            status["metrics"] = _finite(metrics)
-            status["samples"] = {metric: list(values[:MAX_SAMPLES]) for metric, values in samples.items()}
-            if objective is not None and objective in metrics:
-                optional["value"] = f"{metrics[objective]:.6g}"
+            status["metrics"] = _finite(_first(metrics, wanted))
+            status["samples"] = _samples(_first(samples, wanted))
+            if wanted and wanted[0] in metrics:
+                optional["value"] = f"{metrics[wanted[0]]:.6g}"
         case Infeasible(reason, message) | Lost(reason, message):
             status |= {"reason": reason[:MAX_REASON], "message": message[:MAX_MESSAGE]}
     return status | {name: value for name, value in optional.items() if value is not None}
@@ -242,6 +249,21 @@ def _attempt_status(number: int, attempt: Attempt, job_name: str | None) -> dict
         "counts": attempt.counts,
     }
     return status if job_name is None else status | {"job": job_name}
+
+
+def _first(of: Mapping[str, T], wanted: Sequence[str]) -> dict[str, T]:
+    """The same, what is wanted before all else."""
+    return {name: of[name] for name in dict.fromkeys([*wanted, *of]) if name in of}
+
+
+def _samples(samples: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """What the CRD and etcd can hold."""
+    kept: dict[str, list[float]] = {}
+    room = MAX_ALL_SAMPLES
+    for metric, values in islice(samples.items(), MAX_METRICS):
+        kept[metric] = list(values[: min(MAX_SAMPLES, room)])
+        room -= len(kept[metric])
+    return kept
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

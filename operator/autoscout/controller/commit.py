@@ -62,7 +62,7 @@ class Ledgers:
             ApiError: a conflict: somebody wrote in between.
         """
         known = self._find(entry)
-        metadata, number = self._session.job.metadata, entry.trial.number
+        metadata, number, problem = self._session.job.metadata, entry.trial.number, self._session.problem
         before = known.get("status") or {}
         status = convert.trial_status(
             entry,
@@ -70,7 +70,7 @@ class Ledgers:
                 attempt_name(metadata.name, self._session.uid, number, attempt)
                 for attempt in range(len(entry.attempts) + running)
             ],
-            objective=self._session.problem.objectives[0].metric,
+            wanted=[*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)],
             running=running,
             start_time=before.get("startTime") or (timestamp(now) if running else None),
             completion_time=None if entry.outcome is None else timestamp(now),

@@ -6,6 +6,7 @@ between any two lines is harmless; `docs/architecture.md` says why.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
@@ -113,9 +114,11 @@ class Reconciler:
         except ApiError as error:
             if not error.not_found:
                 raise
-        listed = await self._api.list(client.TUNING_TRIALS, key.namespace, label_selector=client.selector(uid))
-        for trial in listed.items:
-            self._store.apply(Kind.TUNING_TRIALS, trial)
+        # Whatever a write was refused for: its next try must not meet the same old version again, at once and for ever.
+        for kind, resource in ((Kind.TUNING_TRIALS, client.TUNING_TRIALS), (Kind.JOBS, client.JOBS)):
+            listed = await self._api.list(resource, key.namespace, label_selector=client.selector(uid))
+            for found in listed.items:
+                self._store.apply(kind, found)
 
 
 async def report(api: KubernetesApi, store: Store, item: Object, status: Status) -> None:
@@ -168,7 +171,8 @@ class _Turn:
         if verdict.phase in _FINISHED and self._previous.get("phase") != verdict.phase:
             seconds = statuses.elapsed_seconds(self._previous, self._now)
             await publish(self._api, self._session, self._ledger, verdict, namespace=self._namespace, seconds=seconds)
-        status = self._status(verdict, plan.standing)
+        # In a thread, for it grows with the samples of all trials: nothing else waits for it.
+        status = await asyncio.to_thread(self._status, verdict, plan.standing)
         if self._previous.get("phase") != verdict.phase:
             logger.info("%s: %s (%s): %s", self._key, verdict.phase, verdict.reason, verdict.message)
         await report(self._api, self._store, self._item, status)

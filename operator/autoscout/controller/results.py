@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -39,14 +40,19 @@ async def publish(
     Raises:
         TransientApiError: the API server can't be reached.
     """
-    found = launched_result(session.job, session.problem, ledger, verdict=verdict, seconds=seconds)
-    body = config_map(session, found, namespace)
+
+    def worked_out() -> Object:
+        found = launched_result(session.job, session.problem, ledger, verdict=verdict, seconds=seconds)
+        return config_map(session, found, namespace)
+
+    # In a thread: hundreds of trials take seconds, and the Lease has to be renewed meanwhile.
+    body = await asyncio.to_thread(worked_out)
     try:
         await _write(api, session, body)
     except TransientApiError:
         raise
     except ApiError as error:
-        logger.warning("%s/%s: no ConfigMap with the result: %s", namespace, found.name, error)
+        logger.warning("%s/%s: no ConfigMap with the result: %s", namespace, session.job.metadata.name, error)
 
 
 async def _write(api: KubernetesApi, session: Session, body: Object) -> None:

@@ -122,6 +122,8 @@ class Store:
 
     def _put(self, kind: Kind, uid: str, item: Object) -> None:
         item["metadata"].pop("managedFields", None)
+        # Under its former label it must not be found any more.
+        self._drop(kind, uid)
         self._objects[kind][uid] = item
         self._by_job[kind][_index(kind, item)].add(uid)
 

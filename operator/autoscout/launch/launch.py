@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
@@ -72,13 +72,15 @@ def launch_line(job: TuningJob, configuration: Mapping[str, Value]) -> str:
 
 
 def _program(job: TuningJob, configuration: Mapping[str, Value]) -> Program:
-    if is_built_in(job):
-        framework = _PROGRAMS[job.spec.workload.framework]
-        return framework(configuration, workload_manifest(job), hardware_manifest(job))
     try:
         rendered = rendered_command(job, configuration)
     except PlaceholderError as error:
         raise LaunchError(error.field, error.message) from error
+    if is_built_in(job):
+        framework = _PROGRAMS[job.spec.workload.framework]
+        program = framework(configuration, workload_manifest(job), hardware_manifest(job))
+        # The job's own variables have the last word, as they had when it was measured.
+        return replace(program, environment={**program.environment, **rendered.env})
     pool = job.spec.hardware.pools[0]
     several = pool.nodes > 1
     return Program(

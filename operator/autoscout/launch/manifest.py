@@ -11,7 +11,7 @@ from autoscout.executors.kubernetes.manifests import UNPRIVILEGED_CONTAINER, UNP
 from autoscout.executors.kubernetes.names import CONTAINER, GPU_RESOURCE, INDEX_ANNOTATION, Object
 from autoscout.executors.kubernetes.peers import MASTER_ADDRESS_VARIABLE
 from autoscout.executors.kubernetes.template import apply_template
-from autoscout.launch.program import FILES, MASTER_ADDRESS, NODE_RANK, LaunchError, Program
+from autoscout.launch.program import FILES, MASTER_ADDRESS, NODE_RANK, LaunchError, Program, pieces
 
 IMAGE = "registry.example.com/replace-me:latest"
 """In place of an image that the job does not name."""
@@ -137,5 +137,4 @@ def _environment(program: Program, name: str) -> list[Object]:
 
 
 def _word(word: str) -> str:
-    word = word.replace(FILES, _FILES)
-    return word.replace("\0{", "$(").replace("}", ")") if "\0" in word else literal(word)
+    return "".join(f"$({text})" if named else literal(text) for text, named in pieces(word.replace(FILES, _FILES)))

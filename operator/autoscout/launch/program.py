@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 NODE_RANK = "NODE_RANK"
@@ -10,12 +11,24 @@ NODE_RANK = "NODE_RANK"
 MASTER_ADDRESS = "MASTER_ADDR"
 """Variable: where the first node can be reached."""
 FILES = "\0{FILES}"
-"""In a word: the folder that holds the program's files. No word of a user holds a NUL."""
+"""In a word: the folder that holds the program's files."""
+
+_REFERENCE = re.compile("\0{([A-Z_]+)}")
 
 
 def variable(name: str) -> str:
     """In a word: the value of a variable where it is started."""
     return f"\0{{{name}}}"
+
+
+def pieces(word: str) -> Iterator[tuple[str, bool]]:
+    """The parts of a word in their order: (text, False), or (name of a `variable`, True). None is empty.
+
+    What is not a reference to the letter is text, to be quoted: a user's word may hold a NUL too.
+    """
+    for position, text in enumerate(_REFERENCE.split(word)):
+        if text:
+            yield text, position % 2 == 1
 
 
 class LaunchError(ValueError):

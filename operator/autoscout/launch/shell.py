@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from autoscout.launch.program import FILES, Program
+from autoscout.launch.program import FILES, Program, pieces
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HERE = "."
@@ -18,8 +18,7 @@ def line(program: Program) -> str:
     words = [_quoted(word) for group in program.groups for word in group]
     if all(_NAME.fullmatch(name) for name in program.environment):
         return " ".join((*_assignments(program.environment), *words))
-    # A variable whose name no shell can assign is still possible through env.
-    return " ".join(("env", *(shlex.quote(f"{name}={value}") for name, value in program.environment.items()), *words))
+    return " ".join((*_env(program.environment), *words))
 
 
 def script(program: Program, title: str) -> str:
@@ -45,17 +44,17 @@ def _lines(program: Program, title: str) -> Iterator[str]:
     named = {name: value for name, value in program.environment.items() if _NAME.fullmatch(name)}
     for assignment in _assignments(named):
         yield f"export {assignment}"
-    unnamed = [f"{name}={value}" for name, value in program.environment.items() if name not in named]
+    unnamed = {name: value for name, value in program.environment.items() if name not in named}
     groups = [tuple(_quoted(word) for word in group) for group in program.groups]
     if unnamed:
-        groups = [("env", *map(shlex.quote, unnamed)), *groups]
+        groups = [_env(unnamed), *groups]
     first, *rest = (" ".join(group) for group in groups)
     yield from _continued([f"exec {first}", *(f"    {each}" for each in rest)])
 
 
 def comment(text: str) -> Iterator[str]:
-    """A text as lines of a comment, of at most about a hundred characters."""
-    words = text.split()
+    """A text as lines of a comment, of at most about a hundred characters; what can't be printed is a question mark."""
+    words = "".join(each if each.isprintable() or each.isspace() else "?" for each in text).split()
     row = "#"
     for word in words:
         if len(row) + 1 + len(word) > _WIDTH and row != "#":
@@ -74,7 +73,12 @@ def _assignments(environment: Mapping[str, str]) -> Iterator[str]:
     return (f"{name}={shlex.quote(value)}" for name, value in environment.items())
 
 
+def _env(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The program that sets variables too whose names no shell can assign; a name like `-S` is no option of it."""
+    end_of_options = ["--"] if any(name.startswith("-") for name in environment) else []
+    return ("env", *end_of_options, *(shlex.quote(f"{name}={value}") for name, value in environment.items()))
+
+
 def _quoted(word: str) -> str:
-    word = word.replace(FILES, _HERE)
-    # Words with variables are ours: nothing else in them needs quoting.
-    return f'"{word}"'.replace("\0", "$") if "\0" in word else shlex.quote(word)
+    quoted = (f'"${{{text}}}"' if named else shlex.quote(text) for text, named in pieces(word.replace(FILES, _HERE)))
+    return "".join(quoted) or "''"

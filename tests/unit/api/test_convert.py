@@ -13,6 +13,7 @@ from autoscout.api.errors import ApiError
 from autoscout.search.ledger import Attempt, Entry, Trial
 from autoscout.search.outcome import Infeasible, Lost, Measured
 from autoscout.search.problem import Budget, Goal, MetricConstraint, Objective
+from autoscout_profiler.frames import LINE_LIMIT
 
 JOB = convert.job(base())
 PROBLEM = convert.problem(JOB)
@@ -112,7 +113,7 @@ def test_the_status_tells_people_what_happened():
     status = convert.trial_status(
         entry,
         jobs=["matmul-7-0-abcde"],
-        objective="seconds_per_iteration",
+        wanted=["seconds_per_iteration"],
         start_time="2025-01-01T00:00:00Z",
         completion_time="2025-01-01T00:01:00Z",
     )
@@ -142,6 +143,26 @@ def test_what_the_schema_can_not_hold_is_cut():
     assert read.outcome.metrics == {"good": 1.0}
     assert len(read.outcome.samples["good"]) == 10_000
     assert (len(read.attempts[0].reason), len(read.attempts[0].message)) == (128, 4096)
+
+
+def test_of_more_metrics_than_the_schema_holds_those_that_the_job_names_are_kept():
+    names = [f"m{number}" for number in range(300)]
+    measured = Measured(dict.fromkeys(names, 1.0), dict.fromkeys(names, (1.0, 1.0)))
+    read = convert.entry(manifest(Entry(trial(), (), measured, 0), wanted=["m299", "m280", "absent"]), SPACE)
+    assert isinstance(read.outcome, Measured)
+    for kept in (read.outcome.metrics, read.outcome.samples):
+        assert len(kept) == 256
+        assert {"m299", "m280", "m0"} <= set(kept)
+
+
+def test_however_many_samples_a_frame_held_the_trial_fits_into_etcd():
+    most = LINE_LIMIT // len("1,")
+    samples = {f"m{number}": (1.0,) * 10_000 for number in range(most // 10_000)}
+    written = manifest(Entry(trial(), (), Measured(dict.fromkeys(samples, 1.0), samples), 0), wanted=["m40"])
+    assert len(json.dumps(written)) < 1.4e6
+    read = convert.entry(written, SPACE)
+    assert isinstance(read.outcome, Measured)
+    assert len(read.outcome.samples["m40"]) == 10_000
 
 
 def test_json_that_lost_a_decimal_point_means_the_same_configuration():

@@ -76,6 +76,15 @@ def test_children_are_found_by_the_uid_of_their_tuning_job_and_not_by_its_name()
     assert names(store.trials("u1")) == ["tune-1"]
 
 
+def test_an_object_whose_label_somebody_changed_is_found_under_the_new_one_only() -> None:
+    store = Store()
+    store.apply(Kind.JOBS, child("tune-0", 3, owner="u1"))
+    store.apply(Kind.JOBS, child("tune-0", 4, owner="other"))
+    assert (store.jobs("u1"), names(store.jobs("other"))) == ([], ["tune-0"])
+    store.apply(Kind.JOBS, child("tune-0", 5, owner="other"), deleted=True)
+    assert (store.jobs("u1"), store.jobs("other")) == ([], [])
+
+
 def test_of_two_jobs_of_one_name_the_newer_one_counts_and_the_former_ones_leftovers_are_known() -> None:
     store = Store()
     store.apply(Kind.TUNING_JOBS, tuning_job(5, uid="former"))

@@ -135,6 +135,16 @@ async def test_where_it_did_not_the_logs_of_those_that_failed_are_read(
     ]
 
 
+async def test_of_many_that_failed_the_logs_of_the_first_to_fail_are_read(
+    server: tuple[Server, str], api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harvesting, "MOST_LOGS", 2)
+    server[0].answers = [log("reset by peer"), log("the cause"), log("reset by peer")]
+    ends = [90.0, 90.0, 90.0, 80.0, 85.0]
+    await gang(api, *(pod("Failed", terminated(1, finished=end), index=index) for index, end in enumerate(ends)))
+    assert [request[1].split("/")[6].rsplit("-", 1)[1] for request in server[0].requests] == ["0", "3", "4"]
+
+
 async def test_a_result_of_another_pod_than_the_first_is_none(server: tuple[Server, str], api: KubernetesApi) -> None:
     server[0].answers = [log("nothing")]
     found = await gang(

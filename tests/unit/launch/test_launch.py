@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.launches import A100, CASES, CUSTOM, Case, megatron
+from tests.support.launches import A100, CASES, CUSTOM, Case, megatron, vllm
 
 from autoscout.api.convert import job, problem
 from autoscout.executors.kubernetes.names import GPU_RESOURCE
@@ -106,6 +106,37 @@ def test_a_service_begins_with_a_letter():
 def test_words_that_the_kubelet_would_expand_arrive_as_they_are():
     (container,) = pod(manifest(CASES["custom"]))["containers"]
     assert container["args"][-1] == "it's $$(HOME)"
+
+
+def test_a_model_whose_name_looks_like_a_reference_to_a_variable_is_quoted():
+    case = vllm({"tp": 2}, model={"name": "m\0{y:-$(touch here)}"})
+    found = launch(job(case.document), case.values)
+    assert "vllm serve 'm\0{y:-$(touch here)}' " in found.command
+    (container,) = pod(manifest(case))["containers"]
+    assert container["args"][1] == "m\0{y:-$$(touch here)}"
+
+
+@pytest.mark.parametrize(
+    "case", [CASES["megatron-two-nodes"], CASES["vllm"], CUSTOM], ids=["megatron", "vllm", "custom"]
+)
+def test_the_variables_of_the_profile_are_those_of_the_launch(case: Case):
+    parameter = next(iter(case.values))
+    variables = [
+        {"name": "NCCL_ALGO", "value": "Ring"},
+        {"name": "CUDA_DEVICE_MAX_CONNECTIONS", "value": "8"},
+        {"name": "CHOSEN", "value": f"is $(params.{parameter})"},
+    ]
+    document = case.document
+    document["spec"]["profile"] |= {"env": variables}
+    found = launch(job(document), case.values)
+    chosen = f"is {case.values[parameter]}"
+    assert f"NCCL_ALGO=Ring CUDA_DEVICE_MAX_CONNECTIONS=8 CHOSEN='{chosen}' " in found.command.replace(
+        "CUDA_DEVICE_MAX_CONNECTIONS=8 NCCL_ALGO=Ring", "NCCL_ALGO=Ring CUDA_DEVICE_MAX_CONNECTIONS=8"
+    )
+    assert f"export CHOSEN='{chosen}'\n" in found.script
+    (container,) = pod(manifest(case, env=variables))["containers"]
+    values = {each["name"]: each.get("value") for each in container["env"]}
+    assert (values["NCCL_ALGO"], values["CUDA_DEVICE_MAX_CONNECTIONS"], values["CHOSEN"]) == ("Ring", "8", chosen)
 
 
 def test_the_line_the_script_and_the_manifest_say_the_same():

@@ -51,6 +51,21 @@ def test_a_variable_whose_name_no_shell_can_assign():
     assert run(script(program, "")) == [[], "x", "1 2"]
 
 
+def test_a_variable_whose_name_looks_like_an_option_is_none():
+    program = Program(groups=((sys.executable, "-c", ECHO),), environment={"-S": "x false", "VALUE": "x"})
+    assert run(line(program)) == [[], "x", None]
+    assert run(script(program, "")) == [[], "x", None]
+
+
+@pytest.mark.parametrize("form", [line, lambda program: script(program, "")], ids=["line", "script"])
+def test_what_only_looks_like_a_reference_to_a_variable_is_never_run(form):
+    around = f"a`false`{variable('NODE_RANK')}$(false) b"
+    program = Program(groups=((sys.executable, "-c", ECHO), (around,)))
+    assert run(form(program), NODE_RANK="`false`")[0] == ["a`false``false`$(false) b"]
+    forged = "m\0{y:-$(false)}"
+    assert f"'{forged}'" in form(Program(groups=(("serve", forged),)))
+
+
 def test_the_place_fills_in_its_variables_and_is_told_if_it_does_not():
     program = Program(
         groups=((sys.executable, "-c", ECHO), ("--node-rank", variable("NODE_RANK"))),

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
@@ -153,12 +154,16 @@ class KubernetesApi:
         if kubeconfig is None and context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             loader.load_incluster_config(client_configuration=configuration)
         else:
-            await loader.load_kube_config(
-                config_file=kubeconfig,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
+            try:
+                await loader.load_kube_config(
+                    config_file=kubeconfig,
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+                # A file that is no kubeconfig at all, or a certificate that is not where it says.
+                raise loader.ConfigException(str(error)) from error
         return cls(configuration)
 
     async def __aenter__(self) -> Self:

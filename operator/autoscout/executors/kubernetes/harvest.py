@@ -20,7 +20,7 @@ LOG_BYTES: Final = 8 * 1024 * 1024
 LOG_SECONDS: Final = 10.0
 
 MOST_LOGS: Final = 8
-"""Logs to be read beside that of pod 0 when an attempt over many nodes failed."""
+"""Logs to be read beside that of pod 0 when an attempt over many nodes failed: of those that failed first."""
 
 PROGRESS_LINES: Final = 100
 PROGRESS_BYTES: Final = 64 * 1024
@@ -88,7 +88,7 @@ async def read(
         found[0] = Harvest(await progress(api, namespace, leader, trial, attempt))
     if over and len(pods) > 1 and measured(found[0].scanner) is None:
         failed = [pod for pod in pods[1:] if pod is not None and pod.terminated and pod.terminated.exit_code != 0]
-        for pod in failed[:MOST_LOGS]:
+        for pod in sorted(failed, key=lambda pod: pod.end(now))[:MOST_LOGS]:
             found[pod.index] = await harvest(api, namespace, pod, trial, attempt, now)
     for each in found[1:]:
         _without_result(each.scanner)
