@@ -48,6 +48,10 @@ def _not_yet(job: TuningJob, *, cluster: bool) -> Iterator[FieldError]:
             )
     # Framework custom without a command is refused by a rule of the schema.
     yield from unsuited(job)
+    if not cluster and spec.profile.args and not spec.profile.command:
+        yield FieldError(
+            "spec.profile.command", "is required on this machine: args alone follow the entry point of an image"
+        )
     if cluster and spec.profile.image is None:
         yield FieldError("spec.profile.image", "is required on a cluster: the image that measures one configuration")
 

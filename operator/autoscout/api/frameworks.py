@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from autoscout.api.architecture import workload_manifest
 from autoscout.api.errors import FieldError
+from autoscout.api.space import Expansion, expansion
 from autoscout.api.tuning_job import TuningJob
 from autoscout.api.vllm_arguments import OPTIONS
+from autoscout.space.parameter import SpaceError
 from autoscout_profiler.errors import InvalidConfiguration
-from autoscout_profiler.megatron import shape
+from autoscout_profiler.megatron import rules, shape
 from autoscout_profiler.megatron.flops import peak_teraflops
 from autoscout_profiler.megatron.knobs import KNOBS
+from autoscout_profiler.megatron.settings import read
+from autoscout_profiler.runner.launch import Trial, megatron_world
 from autoscout_profiler.vllm.knobs import ALIASES, PLACEMENT
 from autoscout_profiler.vllm.model import dtype_and_quantization
 
@@ -64,7 +68,7 @@ def unsuited(job: TuningJob) -> list[FieldError]:
     if not is_built_in(job):
         return []
     # What it measures decides what it needs.
-    return list(_task(job)) or [*_sizes(job), *_parameters(job), *_metrics(job)]
+    return list(_task(job)) or [*_sizes(job), *_parameters(job), *_metrics(job)] or list(_default(job))
 
 
 def _task(job: TuningJob) -> Iterator[FieldError]:
@@ -149,6 +153,31 @@ def _metrics(job: TuningJob) -> Iterator[FieldError]:
                 f"{UTILIZATION} needs bf16 or fp16 on a GPU whose peak is known, and spec.hardware.pools[0].gpu is "
                 f"{pool.gpu or 'not given'}: use seconds_per_iteration",
             )
+
+
+def _default(job: TuningJob) -> Iterator[FieldError]:
+    """What Megatron's profiler refuses in the configuration that is measured first, the base of every speed-up.
+
+    Nothing comparable is known of vLLM without vLLM itself.
+    """
+    found, pool = expansion(job.spec), job.spec.hardware.pools[0]
+    if job.spec.workload.framework != "megatron" or not isinstance(found, Expansion):
+        return
+    hardware = {"nodes": pool.nodes, "gpusPerNode": pool.gpus_per_node}
+    gpu = pool.gpus_per_node > 0
+    try:
+        configuration = dict(found.space.default())
+        world = megatron_world(Trial({"configuration": configuration, "hardware": hardware}))
+        settings = read(configuration, workload_manifest(job), world=world, default_precision="bf16" if gpu else "fp32")
+        # Whether the image has Transformer Engine is seen there only.
+        rules.check(settings, gpu=gpu, transformer_engine=gpu)
+    except SpaceError:
+        return  # is said of the space itself
+    except InvalidConfiguration as error:
+        yield FieldError(
+            "spec.searchSpace",
+            f"the built-in profiler of megatron refuses the defaults, which are measured first: {error}; choose others",
+        )
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

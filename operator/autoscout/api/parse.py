@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -49,12 +49,19 @@ def _load(document: object, model: type[_M]) -> _M | list[FieldError]:
         if all(detail["loc"][0] == "status" for detail in details) and document.get("status") != {}:
             # Only the operator writes the status; a damaged one must not keep it from writing a sound one.
             return _load(document | {"status": {}}, model)
-        return _first(_explain(detail, document, model) for detail in details)
+        return _first(_explain(detail, document, model) for detail in details if not _follows(detail, details))
     return _first(broken_rules(parsed)) or parsed
 
 
 def _first(errors: Iterator[FieldError]) -> list[FieldError]:
     return list(dict.fromkeys(islice(errors, MAX_ERRORS)))
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because pydantic left out the items that are wrong."""
+    place = detail["loc"]
+    inside = (each for each in details if each is not detail and each["loc"][: len(place)] == place)
+    return detail["type"] == "too_short" and any(inside)
 
 
 def _explain(detail: ErrorDetails, document: Mapping[str, Any], model: type[Model]) -> FieldError:

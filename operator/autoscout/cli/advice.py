@@ -11,7 +11,7 @@ import numpy.typing as npt
 from autoscout.search.optimizer import generator
 from autoscout.search.problem import Goal, Problem
 from autoscout.simulators.protocol import Prediction, Simulator
-from autoscout.simulators.uncertainty import normal_cdf
+from autoscout.simulators.uncertainty import fits, normal_cdf
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
 from autoscout.space.values import Value
@@ -83,6 +83,11 @@ class Advice:
     influences: tuple[Influence, ...]
     considered: int
     size: int
+
+    def unpredicted(self, problem: Problem) -> list[str]:
+        """Metrics with a bound that no simulator predicts: whether it is kept is in no probability."""
+        known = {"peak_memory_gib", *self.recommended.metrics}
+        return [each.metric for each in problem.constraints if each.metric not in known]
 
 
 class Adviser:
@@ -156,12 +161,11 @@ class Adviser:
         """Probability that a configuration runs and keeps the constraints that are predicted, [N]."""
         likely = prediction.feasible.copy()
         for constraint in self._problem.constraints:
-            if constraint.metric == "peak_memory_gib":
-                mean, std = prediction.peak_memory_gib, 0.06 * prediction.peak_memory_gib
-            elif constraint.metric in prediction.metrics:
-                mean, std = prediction.column(constraint.metric)
-            else:
+            if constraint.metric == "peak_memory_gib" and constraint.maximum is not None:
+                likely *= fits(prediction.peak_memory_gib, constraint.maximum, np.zeros(len(likely)))
+            if constraint.metric not in prediction.metrics:
                 continue
+            mean, std = prediction.column(constraint.metric)
             width = np.sqrt(np.log1p((std / mean) ** 2))
             if constraint.maximum is not None and constraint.maximum > 0:
                 likely *= normal_cdf(np.log(constraint.maximum / mean) / width)

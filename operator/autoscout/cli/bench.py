@@ -17,6 +17,7 @@ from autoscout.api import convert
 from autoscout.api.errors import ApiError
 from autoscout.baselines import ALGORITHMS, NEEDS, algorithm
 from autoscout.cli.documents import only_document
+from autoscout.cli.files import UnwritableError
 from autoscout.cli.table import TableError, missing, read_table, statuses
 from autoscout.report.benchmark import Results, json_text, text
 from autoscout.report.convergence import convergence, reached
@@ -67,6 +68,7 @@ def bench(options: Options, console: Console, errors: Console) -> int:
         names = _names(options.algorithms)
         setup = replace(options.setup, settings=_settings(options.settings, names))
         landscape = read_table(options.table, _problem(options.job), options.job.stem)
+        _make(options.output)
     except (BenchError, ApiError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
@@ -84,7 +86,6 @@ def bench(options: Options, console: Console, errors: Console) -> int:
         return Results(landscape.name, metric, landscape.optimum, setup.budget, runs)
 
     try:
-        options.output.mkdir(parents=True, exist_ok=True)
         for each in _runs(landscape, tasks, setup, options.workers):
             found[each.algorithm, each.seed] = each
             # Written after every run: hours of work should survive an interruption.
@@ -100,6 +101,14 @@ def bench(options: Options, console: Console, errors: Console) -> int:
         return 1
     _say(console, f"\n{text(results())}\nWritten: {', '.join(map(str, paths))}")
     return 0
+
+
+def _make(output: Path) -> None:
+    """Make the directory before hours of work go into it."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(f"--output {UnwritableError(output, error)}") from error
 
 
 def _names(given: str) -> list[str]:

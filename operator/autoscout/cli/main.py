@@ -179,7 +179,8 @@ def replay(
     Examples:
       autoscout replay tj/quickstart -n team-a
       autoscout replay autoscout-runs/quickstart --check
-      kubectl get tj/quickstart tt -l autoscout.io/tuning-job=quickstart -o yaml > search.yaml
+      (kubectl get tj quickstart -o yaml; echo ---
+       kubectl get tt -l autoscout.io/tuning-job=quickstart -o yaml) > search.yaml
       autoscout replay search.yaml --json decisions.json
 
     \b
@@ -371,9 +372,9 @@ def crds(
       autoscout crds --output crds && kubectl apply --server-side -f crds/
     """
     from autoscout.cli.crds import generate
+    from autoscout.cli.files import announced
 
-    for path in generate(output):
-        typer.echo(path)
+    raise typer.Exit(announced(generate, output))
 
 
 @app.command()
@@ -387,12 +388,12 @@ def reference(
       autoscout reference --output docs/reference
     """
     try:
+        from autoscout.cli.files import announced
         from autoscout.cli.reference import generate
     except ModuleNotFoundError as error:
         _needs_extra(error, "the reference")
 
-    for path in generate(output):
-        typer.echo(path)
+    raise typer.Exit(announced(generate, output))
 
 
 @app.command(
@@ -404,7 +405,11 @@ def operator(context: typer.Context) -> None:
         from autoscout.cli.operator import operator as run
     except ModuleNotFoundError as error:
         _needs_extra(error, "the operator")
-    inner = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+    inner = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     inner.command()(run)
     inner(args=context.args, prog_name="autoscout operator")
 

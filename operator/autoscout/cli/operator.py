@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
+import kubernetes.aio.config as kubernetes_config
 import typer
 
 from autoscout.controller.runtime import Options, run
@@ -40,7 +41,8 @@ def operator(
 ) -> None:
     """Run the operator until SIGTERM: watch TuningJobs, measure their trials as Jobs, report in their status.
 
-    In a cluster: as a Deployment with the rights in charts/autoscout/files/cluster-role.yaml.
+    In a cluster: as a Deployment with the rights in charts/autoscout/files/cluster-role.yaml, with --lease-namespace
+    and --listen-host 0.0.0.0, so that the kubelet and Prometheus get an answer.
     Out of a cluster, to try it:
 
         kubectl apply --server-side -f crds/
@@ -48,16 +50,18 @@ def operator(
         autoscout operator --kubeconfig ~/.kube/config
     """
     configure(log_format, verbose=verbose)
-    asyncio.run(
-        run(
-            Options(
-                namespaces=tuple(namespace or ()),
-                kubeconfig=kubeconfig,
-                workers=workers,
-                planners=planners,
-                relist_seconds=relist_seconds,
-                lease_namespace=lease_namespace,
-                listen=(listen_host, listen_port) if listen_port else None,
-            )
-        )
+    options = Options(
+        namespaces=tuple(namespace or ()),
+        kubeconfig=kubeconfig,
+        workers=workers,
+        planners=planners,
+        relist_seconds=relist_seconds,
+        lease_namespace=lease_namespace,
+        listen=(listen_host, listen_port) if listen_port else None,
     )
+    loader: Any = kubernetes_config  # ships no types
+    try:
+        asyncio.run(run(options))
+    except loader.ConfigException as error:
+        typer.echo(f"error: no usable kubeconfig: {error}; give --kubeconfig FILE, or set KUBECONFIG", err=True)
+        raise typer.Exit(2) from error

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from autoscout.api.check import problems
 from autoscout.api.tuning_job import TuningJob
 from autoscout.cli.advice import Advice, Adviser, Expected
+from autoscout.cli.files import UnwritableError, write
 from autoscout.cli.plan_page import page
 from autoscout.cli.predict import PredictError, problem_in, simulator_of
 from autoscout.launch.launch import Launch, launch
 from autoscout.launch.program import LaunchError
 from autoscout.report.words import number, times
-from autoscout.search.problem import Problem
+from autoscout.search.problem import MetricConstraint, Problem
 from autoscout.space.configuration import Configuration
 from autoscout.space.parameter import SpaceError
 from autoscout.space.values import render as written
 
 OK, UNLIKELY, REFUSED = 0, 1, 2
 _LIKELY = 0.5
+_RISKIER = 0.95
+"""Share of the recommendation's probability below which another value is called riskier."""
 
 
 def plan(
@@ -32,26 +36,49 @@ def plan(
 ) -> int:
     """Run the whole command; the exit code."""
     try:
-        job, problem = problem_in(file)
+        job, problem = _sound(file)
+        problem = with_arrivals(job, problem)
         simulator = simulator_of(problem, file)
         advice = Adviser(problem, simulator).advise(runners_up)
         found = launched(job, advice.recommended.configuration)
         if json_to is not None:
-            _save(json_to, json.dumps(document(job, problem, advice, found), indent=2) + "\n")
+            write(json_to, json.dumps(document(job, problem, advice, found), indent=2) + "\n")
         if html_to is not None:
             command = found.command if isinstance(found, Launch) else f"none: {found}"
-            _save(html_to, page(job.metadata.name, problem, advice, command))
+            write(html_to, page(job.metadata.name, problem, advice, command))
     except KeyError as error:
         known = "the simulators of this workload predict other metrics; autoscout tune measures it"
-        errors.print(f"error: {file}: objective {error.args[0]}: {known}", markup=False, highlight=False)
+        errors.print(
+            f"error: {file}: objective {error.args[0]}: {known}", markup=False, highlight=False, soft_wrap=True
+        )
         return REFUSED
-    except (PredictError, SpaceError) as error:
+    except (PredictError, SpaceError, UnwritableError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
     if "-" not in (str(json_to), str(html_to)):
         for line in lines(problem, advice, found):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return OK if advice.recommended.feasible >= _LIKELY else UNLIKELY
+
+
+def _sound(file: Path) -> tuple[TuningJob, Problem]:
+    job, problem = problem_in(file)
+    if wrong := problems(job):
+        raise PredictError(f"{file}: {'; '.join(map(str, wrong))}")
+    return job, problem
+
+
+def with_arrivals(job: TuningJob, problem: Problem) -> Problem:
+    """The problem with one more bound where requests arrive at a rate of their own: the engine has to keep up.
+
+    The simulators know closed-loop load only, which waits for its answers. A configuration that is slower than its
+    arrivals has fine latencies there, and an endless queue in truth.
+    """
+    load, answer = job.spec.workload.load, job.spec.workload.output_tokens
+    if load is None or load.requests_per_second is None or answer is None:
+        return problem
+    bound = MetricConstraint("tokens_per_second", minimum=load.requests_per_second.number * answer)
+    return replace(problem, constraints=(*problem.constraints, bound))
 
 
 def launched(job: TuningJob, configuration: Configuration) -> Launch | LaunchError:
@@ -72,6 +99,7 @@ def document(job: TuningJob, problem: Problem, advice: Advice, found: Launch | L
         "recommended": _expected(advice.recommended),
         "default": _expected(advice.default),
         "gain": advice.gain,
+        "notPredicted": advice.unpredicted(problem),
         "command": found.command if isinstance(found, Launch) else None,
         "launch": {"script": found.script, "manifest": found.manifest} if isinstance(found, Launch) else None,
         "runnersUp": [_expected(each) for each in advice.runners_up],
@@ -116,6 +144,8 @@ def lines(problem: Problem, advice: Advice, found: Launch | LaunchError) -> Iter
     if math.isfinite(best.peak_memory_gib):
         yield f"  peak memory: {number(best.peak_memory_gib)} GiB"
     yield f"  probability that it runs and keeps the constraints: {best.feasible:.0%}"
+    if unknown := advice.unpredicted(problem):
+        yield f"  not predicted, so not in this probability: {', '.join(unknown)}"
     yield f"  against the defaults: {_gain(problem, advice)}"
     yield ""
     yield "Launch command"
@@ -134,7 +164,8 @@ def lines(problem: Problem, advice: Advice, found: Launch | LaunchError) -> Iter
         chosen = "inactive" if influence.chosen is None else written(influence.chosen)
         other = "no other value is possible"
         if influence.alternative is not None and influence.change is not None and influence.feasible is not None:
-            risk = "" if influence.feasible >= _LIKELY else f", but {influence.feasible:.0%} likely to run"
+            riskier = influence.feasible < _RISKIER * best.feasible
+            risk = f", but {influence.feasible:.0%} likely to run" if riskier else ""
             other = f"{written(influence.alternative)}: {influence.change:+.1%}{risk}"
         yield f"  {influence.share:6.1%}  {influence.parameter}={chosen}  ({other})"
 
@@ -151,14 +182,3 @@ def _gain(problem: Problem, advice: Advice) -> str:
 
 def _short(configuration: Configuration) -> str:
     return " ".join(f"{name}={written(value)}" for name, value in configuration.items())
-
-
-def _save(path: Path, text: str) -> None:
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PredictError(f"{path}: can't be written: {error.strerror or error}") from error

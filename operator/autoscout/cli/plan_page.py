@@ -39,7 +39,11 @@ def page(name: str, problem: Problem, advice: Advice, command: str) -> str:
         *_table(
             "Runners-up", ("objective", "90 % interval", "likely to run", "configuration"), _others(problem, advice)
         ),
-        *_table("Why", ("parameter", "chosen", "explains", "best other value", "changes the objective"), _why(advice)),
+        *_table(
+            "Why",
+            ("parameter", "chosen", "explains", "best other value", "changes the objective", "likely to run"),
+            _why(advice),
+        ),
         "</main></body></html>",
     ]
     return "\n".join(parts) + "\n"
@@ -53,7 +57,7 @@ def _tiles(problem: Problem, advice: Advice) -> list[str]:
         ("Gain over the default", times(advice.gain), "predicted"),
         (metric, number(mean), f"{number(low)} to {number(high)}"),
         ("Default", number(advice.default.metrics[metric][1]), f"{advice.default.feasible:.0%} likely to run"),
-        ("Likely to run", f"{best.feasible:.0%}", "and to keep the constraints"),
+        ("Likely to run", f"{best.feasible:.0%}", _kept(problem, advice)),
         ("Peak memory", number(memory) if math.isfinite(memory) else DASH, "GiB"),
     ]
     cells = [
@@ -62,6 +66,11 @@ def _tiles(problem: Problem, advice: Advice) -> list[str]:
         for index, (title, value, note) in enumerate(tiles)
     ]
     return ['<dl class="tiles">', *cells, "</dl>"]
+
+
+def _kept(problem: Problem, advice: Advice) -> str:
+    unknown = advice.unpredicted(problem)
+    return "and to keep the constraints" + (f", but {', '.join(unknown)}: not predicted" if unknown else "")
 
 
 def _settings(problem: Problem, advice: Advice) -> Iterator[Sequence[str]]:
@@ -80,7 +89,9 @@ def _why(advice: Advice) -> Iterator[Sequence[str]]:
     for each in advice.influences:
         chosen = "inactive" if each.chosen is None else render(each.chosen)
         other = DASH if each.alternative is None else render(each.alternative)
-        yield each.parameter, chosen, f"{each.share:.1%}", other, DASH if each.change is None else f"{each.change:+.1%}"
+        change = DASH if each.change is None else f"{each.change:+.1%}"
+        likely = DASH if each.feasible is None else f"{each.feasible:.0%}"
+        yield each.parameter, chosen, f"{each.share:.1%}", other, change, likely
 
 
 def _short(expected: Expected) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from autoscout.api.errors import ApiError
 from autoscout.api.tuning_job import TuningJob
 from autoscout.cli.cells import value_of
 from autoscout.cli.documents import only_document
+from autoscout.cli.files import UnwritableError, write
 from autoscout.search.problem import Problem
 from autoscout.simulators.protocol import Prediction, Simulator
 from autoscout.simulators.registry import DATASHEET, obstacle, simulator_for
@@ -37,9 +37,12 @@ def predict(job: Path, configurations: Path, output: Path, errors: Console) -> i
         _, problem = problem_in(job)
         simulator = simulator_of(problem, job)
         header, rows = _read(configurations)
+        if lacking := [name for name in problem.space.by_name if name not in map(str.strip, header)]:
+            words = f"warning: {configurations}: no column {', '.join(lacking)}: inactive in every row"
+            errors.print(words, markup=False, highlight=False, soft_wrap=True)
         parsed = [_configuration(header, cells, problem, configurations, number) for number, cells in rows]
         _write(output, header, [cells for _, cells in rows], _predicted(simulator, parsed, problem), problem)
-    except PredictError as error:
+    except (PredictError, UnwritableError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
     return OK
@@ -161,14 +164,11 @@ def _cells(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
 
 
 def _save(output: Path, text: str) -> None:
-    if str(output) == "-":
-        sys.stdout.write(text)
+    if output.suffix != ".gz":
+        write(output, text)
         return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix == ".gz":
-            output.write_bytes(gzip.compress(text.encode(), mtime=0))
-        else:
-            output.write_text(text, encoding="utf-8")
+        output.write_bytes(gzip.compress(text.encode(), mtime=0))
     except OSError as error:
-        raise PredictError(f"{output}: can't be written: {error.strerror or error}") from error
+        raise UnwritableError(output, error) from error

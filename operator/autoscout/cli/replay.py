@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from autoscout.baselines import algorithm
+from autoscout.cli.files import UnwritableError, write
 from autoscout.cli.sources import SourceError, recorded
 from autoscout.report.decisions import decision_text, decisions_json
 from autoscout.report.words import count
@@ -43,11 +44,11 @@ def run(options: Options, console: Console, errors: Console) -> int:
         # As they come: to decide hundreds of trials again takes a while.
         console.print(decision_text(found.problem, decision), markup=False, highlight=False, soft_wrap=True)
     if options.json_to is not None:
-        document = decisions_json(decisions)
-        if str(options.json_to) == "-":
-            print(document, end="")  # noqa: T201 - the standard output is what was asked for
-        else:
-            options.json_to.write_text(document, encoding="utf-8")
+        try:
+            write(options.json_to, decisions_json(decisions))
+        except UnwritableError as error:
+            errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+            return REFUSED
     console.print(_summary(found.job.metadata.name, decisions), markup=False, highlight=False, soft_wrap=True)
     return DIFFERS if any(decision.agrees is False for decision in decisions) else OK
 

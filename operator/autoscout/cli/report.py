@@ -8,6 +8,7 @@ from rich.console import Console
 
 from autoscout.api import convert
 from autoscout.api.errors import ApiError
+from autoscout.cli.files import UnwritableError
 from autoscout.cli.ledger_file import LedgerError, read
 from autoscout.cli.results import result_of, write
 from autoscout.report.text import text
@@ -23,5 +24,9 @@ def report(directory: Path, json_to: Path | None, html_to: Path | None, console:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
     console.print(text(found), end="", markup=False, highlight=False, soft_wrap=True)
-    write(found, json_to=json_to, html_to=html_to)
+    try:
+        write(found, json_to=json_to, html_to=html_to)
+    except UnwritableError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
     return 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from autoscout.api.tuning_job import TuningJob
+from autoscout.cli import files
 from autoscout.cli.ledger_lines import Folded
 from autoscout.launch.result import launched_result
 from autoscout.report.document import json_text
@@ -33,12 +32,12 @@ def write(found: Result, *, json_to: Path | None, html_to: Path | None) -> None:
     """Write the files that are wanted; each is there as a whole or not at all. `-` is the standard output.
 
     Raises:
-        OSError: one can't be written.
+        files.UnwritableError: one can't be written.
     """
     if json_to is not None:
-        _write(json_to, json_text(found))
+        files.write(json_to, json_text(found))
     if html_to is not None:
-        _write(html_to, html(found))
+        files.write(html_to, html(found))
 
 
 def write_launch(found: Result, directory: Path) -> list[Path]:
@@ -48,20 +47,10 @@ def write_launch(found: Result, directory: Path) -> list[Path]:
         The files; none where nothing feasible was found.
 
     Raises:
-        OSError: one can't be written.
+        files.UnwritableError: one can't be written.
     """
     contents = [(directory / SCRIPT, found.script), (directory / MANIFEST, found.manifest)]
     wanted = [(path, content) for path, content in contents if content]
     for path, content in wanted:
-        _write(path, content)
+        files.write(path, content)
     return [path for path, _ in wanted]
-
-
-def _write(path: Path, text: str) -> None:
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -76,7 +76,7 @@ def _of_objects(objects: Iterable[object]) -> Recorded:
     if len(jobs) != 1:
         raise SourceError(
             f"holds {len(jobs)} TuningJobs; exactly one is needed, with its TuningTrials: "
-            "kubectl get tj/NAME tt -l autoscout.io/tuning-job=NAME -o yaml"
+            "(kubectl get tj NAME -o yaml; echo ---; kubectl get tt -l autoscout.io/tuning-job=NAME -o yaml) > FILE"
         )
     job = convert.job(jobs[0])
     problem = convert.problem(job)
@@ -113,7 +113,7 @@ async def _fetched(name: str, namespace: str | None, kubeconfig: str | None, con
         api = await client.KubernetesApi.connect(kubeconfig, context)
         where = namespace or _namespace(loader.list_kube_config_contexts(kubeconfig), context)
     except Exception as error:  # whatever is wrong with a kubeconfig
-        raise SourceError(f"no usable kubeconfig: {error}") from error
+        raise SourceError(f"no usable kubeconfig: {error}; give --kubeconfig FILE, or set KUBECONFIG") from error
     async with api:
         try:
             job = await api.get(client.TUNING_JOBS, where, name)

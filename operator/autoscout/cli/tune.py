@@ -17,6 +17,7 @@ from autoscout.api.tuning_job import TuningJob
 from autoscout.baselines import algorithm
 from autoscout.cli import results
 from autoscout.cli.documents import documents
+from autoscout.cli.files import UnwritableError
 from autoscout.cli.ledger_file import LEDGER, LedgerError, LedgerFile, spec_hash
 from autoscout.cli.ledger_lines import Header
 from autoscout.cli.loop import INTERRUPTED, Search, Task
@@ -71,6 +72,10 @@ def tune(options: Options, console: Console, errors: Console) -> int:
             verdict = asyncio.run(_search(task, executor, ledger, console, quiet=options.quiet))
             found = results.result_of(job, task.problem, ledger.state)
             return _finish(options, directory, found, verdict, console)
+    except UnwritableError as error:
+        words = f"error: {error}. The search is over and its ledger is kept: autoscout report {directory}"
+        errors.print(words, markup=False, highlight=False, soft_wrap=True)
+        return FAILED
     except (LedgerError, ExecutorError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
@@ -133,7 +138,7 @@ def _finish(options: Options, directory: Path, found: Result, verdict: Verdict, 
         _say(console, f"\n{verdict.message}. Go on with:\n  {_again(options)}")
         return INTERRUPT
     words = f"\n{text(found)}\nReport: {html_to}\nJSON:   {json_to}"
-    words += "".join(f"\nLaunch: {path}" for path in launches)
+    words += f"\nLaunch: {', '.join(map(str, launches))}" if launches else ""
     if found.cost.pending:
         words += f"\nOnce that is mended, go on with:\n  {_again(options)}"
     _say(console, words)

@@ -183,6 +183,26 @@ def test_a_mounted_model_says_its_shape_itself():
     assert errors(MEGATRON, {"spec.workload.model": {"name": "/models/ours"}}) != []
 
 
+@pytest.mark.parametrize(
+    ("parameter", "says"),
+    [
+        (
+            {"name": "mbs", "kind": "execution", "values": [3, 4], "default": 3},
+            "globalBatchSize 8 is no multiple of mbs",
+        ),
+        ({"name": "tp", "kind": "structural", "values": [1, 3], "default": 3}, "tp"),
+        (
+            {"name": "ar", "kind": "structural", "values": ["full", "half"], "default": "half"},
+            "'half' is not one of none",
+        ),
+    ],
+)
+def test_defaults_that_megatron_refuses_are_refused_before_the_first_profile(parameter, says):
+    (found,) = errors(MEGATRON, {"spec.searchSpace": {"parameters": [parameter]}})
+    assert found.startswith("spec.searchSpace: the built-in profiler of megatron refuses the defaults")
+    assert says in found
+
+
 def test_several_nodes_need_a_cluster():
     two = job(MEGATRON, {"spec.hardware.pools[0].nodes": 2})
     assert runnable(two, cluster=True) == []

@@ -57,6 +57,9 @@ def test_messages_say_what_to_do():
     ]
     assert errors(spec__budget__maxProfiles="3") == ["spec.budget.maxProfiles: must be an integer, not a string"]
     assert errors(spec__budget__parallelism=0) == ["spec.budget.parallelism: must be at least 1, not 0"]
+    assert [each.partition(":")[0] for each in errors(spec__objectives=[{"metric": "two words"}])] == [
+        "spec.objectives[0].metric"
+    ]
     assert errors(spec__workload__framework="jax") == ["spec.workload.framework: must be custom, megatron or vllm"]
     assert errors(spec__profile__timeout="30") == [
         "spec.profile.timeout: must be a duration in hours, minutes, seconds: 90s, 15m or 2h30m"

@@ -198,6 +198,50 @@ def test_the_operator_without_its_extra_says_how_to_get_it() -> None:
     assert "pip install 'autoscout[operator]'" in refused.stderr
 
 
+@pytest.mark.parametrize("content", [None, "a: [1", "- 1"])
+def test_the_operator_without_a_usable_kubeconfig_says_what_to_give(content: str | None) -> None:
+    if content is not None:
+        Path("config").write_text(content)
+    program = "from autoscout.cli.main import main; main()"
+    refused = subprocess.run(
+        [sys.executable, "-c", program, "operator", "--kubeconfig", "config", "--listen-port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "error: no usable kubeconfig" in refused.stderr
+    assert "give --kubeconfig FILE, or set KUBECONFIG" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["crds", "reference"])
+def test_generated_files_that_can_not_be_written_are_named(command: str) -> None:
+    Path("file").write_text("")
+    refused = autoscout(command, "--output", "file")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: --output file/")
+
+
+def test_a_result_that_can_not_be_written_costs_no_measurement() -> None:
+    failed = autoscout("tune", "job.yaml", "--json", "bench.py/result.json")
+    assert failed.exit_code == 1
+    assert "bench.py/result.json: can't be written" in failed.stderr
+    assert autoscout("report", "autoscout-runs/example").stdout.startswith("example: complete (MaxProfiles)")
+    for command in ("report", "replay"):
+        refused = autoscout(command, "autoscout-runs/example", "--json", "bench.py/result.json")
+        assert refused.exit_code == 2
+        assert "bench.py/result.json: can't be written" in refused.stderr
+
+
+def test_arguments_without_a_program_need_an_image_and_so_a_cluster() -> None:
+    job = yaml.safe_load(Path("job.yaml").read_text())
+    del job["spec"]["profile"]["command"]
+    Path("job.yaml").write_text(yaml.safe_dump(job))
+    assert "spec.profile.command: is required on this machine" in autoscout("validate", "--local", "job.yaml").stdout
+
+
 def test_the_operator_shows_its_own_help() -> None:
     assert "--lease-namespace" in autoscout("operator", "--help").stdout
 
