@@ -19,11 +19,12 @@ from autoscout.search.autoscout import AutoScout
 from autoscout.search.encoding import pool_of
 from autoscout.search.fold import Fold
 from autoscout.search.ledger import Entry, Ledger, Trial
+from autoscout.search.observations import observe
 from autoscout.search.optimizer import generator
 from autoscout.search.outcome import Infeasible, Measured
 from autoscout.search.problem import Objective, Problem
 from autoscout.search.settings import read
-from autoscout.simulators.ensemble import fit_ensemble
+from autoscout.search.trend import trend
 from autoscout.simulators.workload import Hardware, Pool
 from autoscout.space.configuration import Configuration
 from autoscout.space.expression import Expression
@@ -112,16 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ledger = ledger_of(problem, 500)
     pool_of(problem.space)
     print(f"refolding a ledger of 500 trials: {timed(lambda: Fold(problem, read({}), ledger)):.2f} s")
-    measured = [
-        (entry.trial.configuration, entry.outcome.metrics["seconds"])
-        for entry in ledger.settled
-        if isinstance(entry.outcome, Measured)
-    ]
-    ensemble = fit_ensemble([each for each, _ in measured], [value for _, value in measured], hardware)
-    if ensemble is not None:
-        rng = np.random.default_rng(1)
-        asked = [problem.space.sample(rng) for _ in range(1000)] * (PREDICTED // 1000)
-        rate = PREDICTED / timed(lambda: ensemble.predict(asked))
+    seen = observe(problem, ledger)
+    found = trend(problem.space, hardware, seen.levels[seen.ran], seen.metrics["seconds"][seen.ran])
+    if found is not None:
+        asked = np.resize(pool_of(problem.space).levels, (PREDICTED, len(problem.space.parameters)))
+        rate = PREDICTED / timed(lambda: found.predict(asked))
         print(f"the ensemble of regressions predicts {rate:,.0f} configurations a second")
     print(f"memory of this process at its peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     return 0

@@ -79,6 +79,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "no tournament": {"tournament.k": 1},
     "no simulators": {"simulators": False},
     "no fidelity switch": {"fidelity": False},
+    "no regressions": {"regressions": False},
 }
 NO_SIMULATORS = Variant("autoscout without simulators", "autoscout", {"simulators": False})
 
@@ -107,7 +108,7 @@ SUITES: Mapping[str, Suite] = {
     "ablations-scored": Suite(
         "What each part brings where the space is scored as a whole",
         _autoscout(
-            {name: PARTS[name] for name in ("all parts", "no simulators", "no fidelity switch")}
+            {name: PARTS[name] for name in ("all parts", "no simulators", "no fidelity switch", "no regressions")}
             | {"no simulators, no steps": {"simulators": False, "steps": 0}}
         ),
         "Figure 8",

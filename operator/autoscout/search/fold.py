@@ -191,7 +191,7 @@ class Fold:
     # Inside
 
     def _learn(self) -> LearnedSurrogate:
-        return learn(self.problem, self.seen, self.known, noise=self.settings.simulator_noise, settled=self.settled)
+        return self._learned_from(self.seen, self.known, self.settled)
 
     def _forecast(self, configurations: Sequence[Configuration], levels: Levels) -> Forecast:
         if not self.settings.simulators:
@@ -279,9 +279,18 @@ class Fold:
 
     def _learned(self, count: int) -> LearnedSurrogate:
         """The surrogate after the first `count` observations."""
-        noise = self.settings.simulator_noise
-        known = self.known.take(np.arange(count))
-        return learn(self.problem, self.seen.first(count), known, noise=noise, settled=count)
+        return self._learned_from(self.seen.first(count), self.known.take(np.arange(count)), count)
+
+    def _learned_from(self, seen: Observations, known: Forecast, settled: int) -> LearnedSurrogate:
+        settings = self.settings
+        return learn(
+            self.problem,
+            seen,
+            known,
+            noise=settings.simulator_noise,
+            settled=settled,
+            regressions=settings.simulators and settings.regressions,
+        )
 
     def _searched(self, rng: np.random.Generator, steps_: Mapping[Configuration, str]) -> Candidates:
         """The candidates that Algorithm 1 finds on the surrogate, the incumbent's neighbours, and some at random."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
-from statistics import fmean, median, stdev
+from math import hypot, isfinite, sqrt
+from statistics import fmean, median
 
 from autoscout.search.ledger import Entry, Ledger
 from autoscout.search.outcome import Measured
@@ -57,9 +57,14 @@ def judged(problem: Problem, ledger: Ledger) -> tuple[Judged, ...]:
             continue
         samples = entry.outcome.samples.get(metric, ())
         mean = fmean(samples) if len(samples) > 1 else 0.0
-        spread = stdev(samples) / abs(mean) if mean and isfinite(mean) else None
+        spread = _deviation(samples, mean) / abs(mean) if mean and isfinite(mean) else None
         found.append(Judged(entry, metrics[metric], max(1, len(samples)), spread))
     return tuple(found)
+
+
+def _deviation(samples: Sequence[float], mean: float) -> float:
+    """The standard deviation: that of `statistics` counts in fractions, and every look at a status needs it."""
+    return hypot(*(value - mean for value in samples)) / sqrt(len(samples) - 1)
 
 
 def best_of(problem: Problem, entries: Sequence[Judged]) -> Entry | None:

@@ -33,6 +33,7 @@ class Settings:
         dense: coordinate search over the execution parameters (3.2); off: they are drawn uniformly.
         orchestrator: the bandit decides which of both moves (3.3); off: they take turns.
         simulators: predictions that need no profile (3.3); off: only what was measured counts.
+        regressions: the paper's own simulators, fitted to the profiles as they arrive (App. B); off with `simulators`.
         kernels: where the simulators' time of a kernel comes from: `datasheet`, or `aiconfigurator` (serving).
         fidelity: the switch to real profiling when simulators are wrong (3.3); off: they are always believed.
         exhaustive: score every configuration of a space of up to so many; 0: always the tree and coordinate search.
@@ -56,6 +57,7 @@ class Settings:
     dense: bool = True
     orchestrator: bool = True
     simulators: bool = True
+    regressions: bool = True
     kernels: str = DATASHEET
     fidelity: bool = True
     exhaustive: int = 50_000
@@ -79,6 +81,7 @@ NAMES: Mapping[str, str] = {
     "dense": "dense",
     "orchestrator": "orchestrator",
     "simulators": "simulators",
+    "regressions": "regressions",
     "kernels": "kernels",
     "fidelity": "fidelity",
     "exhaustive": "exhaustive",

@@ -1,9 +1,10 @@
 """The model that the search runs on: simulators, corrected by what was measured.
 
-Each metric has two models. One describes the measurement itself; the other describes the ratio of measurement to
-simulation, so that a simulator that is off by a factor, or by a factor for each knob, is corrected by few profiles.
-They are mixed by how well each predicts what it was not shown, in the spirit of Eq. 2, but with predictive densities
-in place of R^2 (Yao et al., "Using stacking to average Bayesian predictive distributions", Bayesian Analysis 2018).
+Each metric has up to three models. One describes the measurement itself. One describes the ratio of measurement to
+simulation, so that a simulator that is off by a factor, or by a factor for each knob, is corrected by few profiles. One
+starts from the paper's regressions, which are fitted to the same measurements (`trend`). They are mixed by how
+well each predicts what it was not shown, in the spirit of Eq. 2, but with predictive densities in place of R^2 (Yao et
+al., "Using stacking to average Bayesian predictive distributions", Bayesian Analysis 2018).
 Failures are modelled too: an OOM teaches where not to look.
 """
 
@@ -33,9 +34,11 @@ from autoscout.search.gaussian import (
 )
 from autoscout.search.observations import Observations
 from autoscout.search.problem import Problem
+from autoscout.search.trend import Trend, trend
 from autoscout.simulators.hardware import find
 from autoscout.simulators.protocol import Prediction
 from autoscout.simulators.uncertainty import normal_cdf
+from autoscout.simulators.workload import Hardware
 from autoscout.space.configuration import Configuration
 from autoscout.space.search_space import SearchSpace
 
@@ -82,11 +85,18 @@ class Surrogate(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """One model of a metric: a Gaussian process, over the simulators' forecast or over nothing."""
+    """One model of a metric: a Gaussian process over the simulators' forecast, over a trend, or over nothing."""
 
     process: GaussianProcess | None
     simulated: bool
     weight: float
+    trend: Trend | None = None
+
+    def start(self, metric: str, levels: Levels, known: Forecast) -> Floats:
+        """What the process corrects, [N]."""
+        if self.simulated:
+            return known.logarithms[metric]
+        return np.zeros(len(levels)) if self.trend is None else self.trend.predict(levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +122,7 @@ class MetricModel:
                 )
             else:
                 own, std = component.process.predict(levels)
-            if component.simulated:
-                own = own + known.logarithms[self.metric]
+            own = own + component.start(self.metric, levels, known)
             mean += component.weight * own
             square += component.weight * (std**2 + own**2)
         return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
@@ -128,9 +137,7 @@ class MetricModel:
         mean = np.zeros(len(levels))
         for component in self.components:
             own = np.zeros(len(levels)) if component.process is None else component.process.expect(levels)
-            if component.simulated:
-                own = own + known.logarithms[self.metric]
-            mean += component.weight * own
+            mean += component.weight * (own + component.start(self.metric, levels, known))
         return mean
 
 
@@ -224,7 +231,15 @@ class LearnedSurrogate:
 _SMALLEST = 1e-6
 
 
-def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float, settled: int) -> LearnedSurrogate:
+def learn(
+    problem: Problem,
+    seen: Observations,
+    known: Forecast,
+    *,
+    noise: float,
+    settled: int,
+    regressions: bool,
+) -> LearnedSurrogate:
     """The surrogate after some observations.
 
     Args:
@@ -232,9 +247,11 @@ def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float
         known: the forecast of what was measured; empty: simulators are not used.
         noise: see `forecast`.
         settled: how many of `seen` are real; only they decide on hyperparameters.
+        regressions: whether those of Table 2 are fitted too.
     """
+    hardware = problem.hardware if regressions else None
     names = dict.fromkeys([problem.objectives[0].metric, *(c.metric for c in problem.constraints)])
-    metrics = {name: _metric(problem.space, name, seen, known, settled) for name in names}
+    metrics = {name: _metric(problem.space, name, seen, known, settled, hardware) for name in names}
     footprint = None if known.fits is not None else _footprint(problem, seen, settled)
     if footprint is not None:
         known = replace(known, fits=footprint.fits(seen.levels))
@@ -243,7 +260,9 @@ def learn(problem: Problem, seen: Observations, known: Forecast, *, noise: float
     )
 
 
-def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast, settled: int) -> MetricModel:
+def _metric(
+    space: SearchSpace, metric: str, seen: Observations, known: Forecast, settled: int, hardware: Hardware | None
+) -> MetricModel:
     values = seen.metrics[metric]
     rows = np.flatnonzero(np.isfinite(values))
     real = int(np.sum(rows < settled))
@@ -251,11 +270,17 @@ def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast
     target = np.log(values[rows]) if logarithmic else values[rows]
     extra = seen.variance[metric][rows] * (1.0 if logarithmic else values[rows] ** 2)
     forecasts = known.logarithms.get(metric) if logarithmic else None
-    components = []
+    levels = seen.levels[rows]
+    components: list[tuple[GaussianProcess | None, float, bool, Trend | None]] = []
     if forecasts is not None:
-        components.append((*_component(space, seen.levels[rows], target - forecasts[rows], real, True, extra), True))
+        components.append((*_component(space, levels, target - forecasts[rows], real, SIMULATED, extra), True, None))
     if forecasts is None or real >= FIRST_FIT:
-        components.append((*_component(space, seen.levels[rows], target, real, False, extra), False))
+        components.append((*_component(space, levels, target, real, MEASURED, extra), False, None))
+    found = None if hardware is None else trend(space, hardware, levels[:real], target[:real])
+    if found is not None:
+        # Each measurement against what the others make of it: the residuals of a fit look better than it is.
+        left = np.concatenate([found.ensemble.left_out, target[real:] - found.predict(levels[real:])])
+        components.append((*_component(space, levels, left, real, SIMULATED, extra), False, found))
     density = np.array([each[1] + TRUST * each[2] for each in components])
     weights = np.exp(density - density.max())
     weights = np.where(weights < 0.02, 0.0, weights)
@@ -264,20 +289,19 @@ def _metric(space: SearchSpace, metric: str, seen: Observations, known: Forecast
         metric,
         logarithmic,
         tuple(
-            Component(process, simulated, float(weight))
-            for (process, _, simulated), weight in zip(components, weights, strict=True)
+            Component(process, simulated, float(weight), over)
+            for (process, _, simulated, over), weight in zip(components, weights, strict=True)
             if weight > 0
         ),
     )
 
 
 def _component(
-    space: SearchSpace, levels: Levels, target: Floats, real: int, simulated: bool, extra: Floats
+    space: SearchSpace, levels: Levels, target: Floats, real: int, kind: Kind, extra: Floats
 ) -> tuple[GaussianProcess | None, float]:
     """A process and the log density of what it was not shown."""
     if not len(target):
         return None, 0.0
-    kind = SIMULATED if simulated else MEASURED
     count = max(milestone(real), 1)
     hyperparameters = _hyperparameters(space, levels[:count], target[:count], kind)
     standard_as = _standard(target[: max(real, 1)], kind)
@@ -315,7 +339,7 @@ def _footprint(problem: Problem, seen: Observations, settled: int) -> Footprint 
         return None
     values = np.log(peaks[rows])
     limit = max(float(np.log(gpu.memory_gib)), float(values.max()))
-    process, _ = _component(problem.space, seen.levels[rows], values, len(rows), False, np.zeros(len(rows)))
+    process, _ = _component(problem.space, seen.levels[rows], values, len(rows), MEASURED, np.zeros(len(rows)))
     over = np.flatnonzero(seen.exhausted)
     if process is None or not len(over):
         return None

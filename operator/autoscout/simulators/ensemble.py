@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from autoscout.simulators.regression import KNOBS, Regression, features, fit
-from autoscout.simulators.workload import Hardware
-from autoscout.space.values import Value
+from autoscout.simulators.regression import KNOBS, Regression, fit
 
 Floats = npt.NDArray[np.float64]
+Knobs = Callable[[str], Floats]
+"""The knobs of N configurations for one of Table 2's simulators, by its name, [N, K]: see `regression.features`."""
+
+LEAST = 4
+"""Measurements before which there is no ensemble: a line through two or three of them says nothing of a fourth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,22 +23,20 @@ class Ensemble:
     """Regressions with their weights.
 
     Attributes:
-        members: as fitted.
-        weights: of each, [len(members)]; their sum is 1.
-        hardware: that the members were fitted for.
+        members: those whose weight is above 0.
+        weights: of each; their sum is 1.
+        left_out: by how much each of the n fitted measurements exceeds what the others predict of it, [n].
     """
 
     members: tuple[Regression, ...]
-    weights: Floats
-    hardware: Hardware
+    weights: tuple[float, ...]
+    left_out: Floats
 
-    def predict(self, configurations: Sequence[Mapping[str, Value]]) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the metric, [N] each: the weighted mixture of the members."""
-        means = np.stack([each.predict(features(each.name, configurations, self.hardware)) for each in self.members])
-        spreads = np.array([each.residual for each in self.members])
-        mean = self.weights @ means
-        square = self.weights @ (means**2 + spreads[:, None] ** 2)
-        return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+    def predict(self, knobs: Knobs) -> Floats:
+        """The weighted mean of the members' predictions, [N], in the unit of what was fitted."""
+        predictions = np.stack([each.predict(knobs(each.name)) for each in self.members])
+        mean: Floats = np.asarray(self.weights) @ predictions
+        return mean
 
 
 def weights(r_squared: Sequence[float]) -> Floats | None:
@@ -45,17 +46,23 @@ def weights(r_squared: Sequence[float]) -> Floats | None:
     return positive / total if total > 0 else None
 
 
-def fit_ensemble(
-    configurations: Sequence[Mapping[str, Value]], values: Sequence[float], hardware: Hardware
-) -> Ensemble | None:
+def fit_ensemble(knobs: Knobs, values: Floats) -> Ensemble | None:
     """The four simulators of Table 2, fitted to what was measured so far.
 
+    Args:
+        knobs: of the measured configurations.
+        values: measured, [n].
+
     Returns:
-        None while no member predicts held-out measurements better than their mean does.
+        None for fewer than `LEAST`, or while no member predicts held-out measurements better than their mean does.
     """
-    measured = np.asarray(values, float)
-    if len(measured) < 3:
+    if len(values) < LEAST:
         return None
-    members = tuple(fit(name, features(name, configurations, hardware), measured) for name in KNOBS)
-    found = weights([member.r_squared for member in members])
-    return None if found is None else Ensemble(members, found, hardware)
+    fitted = [fit(name, knobs(name), values) for name in KNOBS]
+    found = weights([member.r_squared for member in fitted])
+    if found is None:
+        return None
+    kept = [(member, float(weight)) for member, weight in zip(fitted, found, strict=True) if weight > 0]
+    members, shares = zip(*kept, strict=True)
+    left_out: Floats = np.asarray(shares) @ np.stack([member.left_out for member in members])
+    return Ensemble(members, shares, left_out)

@@ -38,7 +38,7 @@ class Regression:
         slopes: of the standardised knobs, [K].
         centre, scale: that standardise them, [K] each.
         r_squared: on held-out data: each measurement predicted by the model without it. Below 0: worse than the mean.
-        residual: standard deviation of those predictions' errors, in the metric's unit.
+        left_out: measured minus predicted by the model without it, in the metric's unit, [n].
     """
 
     name: str
@@ -47,7 +47,7 @@ class Regression:
     centre: Floats
     scale: Floats
     r_squared: float
-    residual: float
+    left_out: Floats
 
     def predict(self, knobs: Floats) -> Floats:
         """The metric, [N], given the knobs of this model, [N, K]."""
@@ -110,4 +110,4 @@ def fit(name: str, knobs: Floats, values: Floats) -> Regression:
     base = (values - mean) * count / (count - 1)
     total = float(base @ base)
     explained = 1 - float(errors @ errors) / total if total > 0 else 0.0
-    return Regression(name, mean, slopes, centre, scale, explained, float(np.sqrt(np.mean(errors**2))))
+    return Regression(name, mean, slopes, centre, scale, explained, errors)

@@ -67,11 +67,28 @@ def test_the_ensemble_refits_as_profiles_arrive():
         {"tp": int(2 ** rng.integers(4)), "mbs": int(2 ** rng.integers(4)), "ar": bool(rng.integers(2))}
         for _ in range(40)
     ]
-    cost = [1 + 0.3 * row["tp"] + 0.1 * row["mbs"] + 2 * row["ar"] for row in rows]
-    assert fit_ensemble(rows[:2], cost[:2], hardware()) is None
-    ensemble = fit_ensemble(rows, cost, hardware())
-    best = list(KNOBS).index("Communication-Aware")
-    assert ensemble.weights.argmax() == best
-    mean, std = ensemble.predict(rows)
-    assert np.corrcoef(mean, cost)[0, 1] > 0.9
-    assert np.all(std > 0)
+    cost = np.array([1 + 0.3 * row["tp"] + 0.1 * row["mbs"] + 2 * row["ar"] for row in rows])
+
+    def knobs(name: str):
+        return features(name, rows, hardware())
+
+    assert fit_ensemble(lambda name: knobs(name)[:3], cost[:3]) is None
+    early = fit_ensemble(lambda name: knobs(name)[:8], cost[:8])
+    late = fit_ensemble(knobs, cost)
+    assert late.members[int(np.argmax(late.weights))].name == "Communication-Aware"
+    assert sum(late.weights) == pytest.approx(1)
+    assert [each.name for each in early.members] == ["Communication-Aware"], "the others predict worse than the mean"
+    assert np.corrcoef(late.predict(knobs), cost)[0, 1] > 0.9
+
+
+def test_what_an_ensemble_leaves_out_is_what_its_members_miss_of_data_that_they_did_not_see():
+    rng = np.random.default_rng(3)
+    table = {name: rng.normal(size=(10, len(columns))) for name, columns in KNOBS.items()}
+    cost = table["3D-Parallelism"] @ np.arange(1.0, 7.0) + rng.normal(size=10)
+    ensemble = fit_ensemble(table.__getitem__, cost)
+    members = [fit(member.name, table[member.name], cost) for member in ensemble.members]
+    expected = np.dot(ensemble.weights, [member.left_out for member in members])
+    assert ensemble.left_out == pytest.approx(expected)
+    rest = np.arange(10) != 4
+    alone = [fit(m.name, table[m.name][rest], cost[rest]).predict(table[m.name][[4]])[0] for m in ensemble.members]
+    assert ensemble.left_out[4] == pytest.approx(cost[4] - np.dot(ensemble.weights, alone), rel=1e-4)
