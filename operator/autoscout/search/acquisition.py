@@ -15,9 +15,6 @@ import numpy as np
 from autoscout.search.gaussian import Floats
 from autoscout.simulators.uncertainty import normal_cdf
 
-_SMALLEST = 1e-6
-"""No probability is taken to be less: the model itself may be wrong."""
-
 
 def log_expected_improvement(best: float, mean: Floats, std: Floats) -> Floats:
     """Logarithm of the expected improvement when minimizing, [N].
@@ -35,10 +32,4 @@ def log_expected_improvement(best: float, mean: Floats, std: Floats) -> Floats:
     # Below -5 the difference cancels; its asymptote does not.
     tail = -0.5 * far**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(-far) + np.log1p(-3 / far**2)
     result: Floats = np.where(score < -5, tail, value) + np.log(std)
-    return result
-
-
-def log_probability(score: Floats) -> Floats:
-    """Logarithm of the normal probability of being below a standard score, bounded from below, [N]."""
-    result: Floats = np.log(np.maximum(normal_cdf(score), _SMALLEST))
     return result

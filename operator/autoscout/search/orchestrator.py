@@ -38,11 +38,6 @@ class Grid:
         """What the candidate dense state gains, averaged over both structures."""
         return ((self.base_cand - self.base_base) + (self.cand_cand - self.cand_base)) / 2
 
-    @property
-    def interaction(self) -> float:
-        """How much more the dense move gains under the candidate structure than under the base."""
-        return (self.cand_cand - self.cand_base) - (self.base_cand - self.base_base)
-
 
 @dataclass
 class Bandit:

@@ -23,7 +23,7 @@ Structure = dict[str, Value]
 class Statistics:
     """What is known of a node: how often it was passed, and the sum of the rewards in [0, 1]."""
 
-    visits: float = 0.0
+    visits: int = 0
     total: float = 0.0
 
 
@@ -52,20 +52,15 @@ class Tree:
             path = (*path, chosen)
         return structure
 
-    def backpropagate(self, structure: Structure, reward: float, weight: float = 1.0) -> None:
-        """Credit every node on the path of a structure.
-
-        Args:
-            reward: in [0, 1], the more the better.
-            weight: below 1 for evidence that counts less, such as a simulated reward.
-        """
+    def backpropagate(self, structure: Structure, reward: float) -> None:
+        """Credit every node on the path of a structure with a reward in [0, 1], the more the better."""
         path: tuple[Value, ...] = ()
         for name in ("", *self.order):
             if name:
                 path = (*path, structure[name])
             node = self.nodes.setdefault(path, Statistics())
-            node.visits += weight
-            node.total += weight * reward
+            node.visits += 1
+            node.total += reward
 
     def _descend(self, path: tuple[Value, ...], options: tuple[Value, ...], rng: np.random.Generator) -> Value:
         children = [self.nodes.get((*path, option)) for option in options]

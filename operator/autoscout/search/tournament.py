@@ -42,11 +42,11 @@ class Tournament:
         """The feature order of the tree that leads."""
         return max(self.entrants, key=lambda entrant: entrant.reward).tree.order
 
-    def credit(self, structure: Structure, reward: float, weight: float = 1.0) -> None:
+    def credit(self, structure: Structure, reward: float) -> None:
         """Share the reward of the current proposal among all trees, and go on to the next turn."""
         self.proposing.reward += reward
         for entrant in self.entrants:
-            entrant.tree.backpropagate(structure, reward, weight)
+            entrant.tree.backpropagate(structure, reward)
         self._turn += 1
         if self._turn == len(self.entrants):
             self._turn, self._forward = 0, not self._forward
@@ -59,15 +59,9 @@ class Tournament:
         self.entrants = [entrant for entrant in self.entrants if entrant in ranked]
 
 
-def orders(
-    features: tuple[str, ...], count: int, rng: np.random.Generator, leader: tuple[str, ...] = ()
-) -> list[tuple[str, ...]]:
-    """Distinct feature orders to start with: the leader, that of the space, then random ones; at most `count`.
-
-    Args:
-        leader: an order that worked before; empty: none is known.
-    """
-    found = dict.fromkeys(order for order in (leader, features) if sorted(order) == sorted(features))
+def orders(features: tuple[str, ...], count: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Distinct feature orders to start with: that of the space, then random ones; at most `count`."""
+    found = {features: None}
     for _ in range(4 * count):
         if len(found) >= count:
             break

@@ -46,14 +46,12 @@ def run(
     evaluate: Evaluate,
     iterations: int,
     rng: np.random.Generator,
-    weight: float = 1.0,
 ) -> None:
     """Go on with a campaign for some iterations.
 
     Args:
         start: the configuration that both baselines start from.
         evaluate: rewards of whole configurations.
-        weight: of the rewards in the trees.
     """
     dense = DenseOptimizer(space, settings.momentum, start)
     structure = structure_of(space, dict(start))
@@ -81,7 +79,7 @@ def run(
             campaign.found.setdefault(configuration, (reward, arm))
         campaign.bandit.update(arm, grid)
         if credited:
-            campaign.tournament.credit(structure_of(space, dict(batch[2])), max(rewards[2:]), weight)
+            campaign.tournament.credit(structure_of(space, dict(batch[2])), max(rewards[2:]))
         if arm is Arm.DENSE:
             dense.judge(moved, improved=grid.base_cand > grid.base_base)
             moved = None

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from autoscout.search.acquisition import log_expected_improvement, log_probability
+from autoscout.search.acquisition import log_expected_improvement
 
 
 def test_at_the_incumbent_it_is_the_density_at_zero() -> None:
@@ -20,7 +20,3 @@ def test_it_stays_finite_and_ordered_far_below() -> None:
     value = log_expected_improvement(0.0, np.linspace(0, 100, 300), np.ones(300))
     assert np.isfinite(value).all()
     assert (np.diff(value) < 0).all()
-
-
-def test_a_probability_never_rules_out() -> None:
-    assert log_probability(np.array([-100.0]))[0] == pytest.approx(math.log(1e-6))

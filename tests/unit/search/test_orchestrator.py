@@ -13,7 +13,6 @@ def test_the_difference_of_differences_holds_the_other_side_fixed() -> None:
     grid = Grid(base_base=0.2, base_cand=0.3, cand_base=0.5, cand_cand=0.8)
     assert grid.sparse == pytest.approx((0.3 + 0.5) / 2)
     assert grid.dense == pytest.approx((0.1 + 0.3) / 2)
-    assert grid.interaction == pytest.approx(0.2)
 
 
 def test_each_arm_is_pulled_once_first() -> None:

@@ -40,13 +40,5 @@ def test_the_search_goes_where_the_reward_is() -> None:
     assert sum(each["tp"] == 4 and each["ar"] == "none" for each in late) >= 8
 
 
-def test_a_weak_reward_counts_as_a_part_of_a_visit() -> None:
-    tree = Tree(SPACE, ORDER, exploration=1.0)
-    structure = tree.select(generator(3, 0))
-    tree.backpropagate(structure, 1.0, weight=0.25)
-    assert tree.nodes[()].visits == 0.25
-    assert tree.nodes[structure["tp"],].total == 0.25
-
-
 def test_an_inactive_feature_reads_as_its_default() -> None:
     assert structure_of(SPACE, dict(SPACE.default())) == {"tp": 1, "pp": 1, "ar": "full", "sp": False}
