@@ -11,6 +11,7 @@ from autoscout import __version__
 from autoscout.api import subject
 from autoscout.api.errors import ApiError, FieldError
 from autoscout.api.fields import MAX_MESSAGE, MAX_REASON
+from autoscout.api.frameworks import is_built_in
 from autoscout.api.names import API_VERSION, owner_reference, trial_labels, trial_name
 from autoscout.api.parse import load, load_trial
 from autoscout.api.space import search_space
@@ -43,8 +44,11 @@ def job(document: object) -> TuningJob:
     return loaded
 
 
-def problem(tuning_job: TuningJob) -> Problem:
+def problem(tuning_job: TuningJob, *, looked_up: bool = False) -> Problem:
     """What is searched.
+
+    Args:
+        looked_up: whether outcomes come from somebody's table, so that a load that is left out is not known.
 
     Raises:
         ApiError: the search space can't be used; `check.problems` says so beforehand.
@@ -67,7 +71,7 @@ def problem(tuning_job: TuningJob) -> Problem:
         algorithm=spec.search.algorithm,
         settings=spec.search.settings,
         seed=spec.search.seed,
-        workload=subject.workload(spec.workload),
+        workload=subject.workload(spec.workload, built_in=is_built_in(tuning_job) and not looked_up),
         hardware=subject.hardware(spec.hardware),
     )
 

@@ -7,8 +7,12 @@ from autoscout.api.architecture import architecture
 from autoscout.simulators.workload import Hardware, Pool, Workload
 
 
-def workload(given: api.Workload) -> Workload:
-    """`spec.workload`, with the shape of a model that is known by its name."""
+def workload(given: api.Workload, *, built_in: bool = False) -> Workload:
+    """`spec.workload`, with the shape of a model that is known by its name.
+
+    Args:
+        built_in: whether the built-in profiler measures it, so that a load that is left out is that profiler's own.
+    """
     return Workload(
         framework=given.framework,
         task=given.task,
@@ -20,7 +24,7 @@ def workload(given: api.Workload) -> Workload:
         output_tokens=given.output_tokens,
         precision=given.precision,
         adapters=given.fine_tuning is not None and given.fine_tuning.method == "lora",
-        in_flight=_in_flight(given.load),
+        in_flight=_in_flight(given.load or (api.Load() if built_in else None)),
     )
 
 

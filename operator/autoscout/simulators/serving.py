@@ -2,7 +2,8 @@
 
 The schedule is Sarathi's and vLLM's (Agrawal et al. 2024; Kwon et al. 2023): every step decodes one token of each
 running sequence and fills the rest of its token budget with chunks of prompts. Load is closed-loop: as many requests
-wait as fit; what another load would change is part of the uncertainty. No constant here was fitted to a measurement.
+are in flight as the job says, else as many as fit; what another load would change is part of the uncertainty. No
+constant here was fitted to a measurement.
 """
 
 from __future__ import annotations
@@ -98,10 +99,12 @@ class ServingSimulator:
         steps: StepModel = partial(step, knobs, model, machine)
         if self.kernels is not None:
             steps = MeasuredSteps(*self.kernels, knobs, answer)
-        found = serve(knobs, steps, prompt, answer)
         replicas = np.maximum(max(1, self.pool.gpus) / (knobs.tp * knobs.pp), 1e-9)
-        tokens = found.rate * replicas
         memory = serving_footprint(knobs, model, prompt, answer)
+        if workload.in_flight is not None:
+            knobs = _loaded(knobs, workload.in_flight / replicas)
+        found = serve(knobs, steps, prompt, answer)
+        tokens = found.rate * replicas
         mean = np.stack([1000 / tokens, 1000 * found.ttft, 1000 * found.tpot, tokens], axis=1)
         sparse = serve(_sparse(knobs, (workload.in_flight or _REQUESTS) / replicas), steps, prompt, answer)
         relative = self._relative(found, sparse, knobs.unknown)
@@ -136,6 +139,11 @@ class Steady:
     alone: Floats
     tpot: Floats
     rough: Floats
+
+
+def _loaded(knobs: ServingKnobs, requests: Floats) -> ServingKnobs:
+    """The batch of each pipeline stage, where a replica has no more requests than these."""
+    return replace(knobs, sequences=np.minimum(knobs.sequences, np.maximum(1.0, np.ceil(requests / knobs.pp))))
 
 
 def _sparse(knobs: ServingKnobs, requests: Floats) -> ServingKnobs:

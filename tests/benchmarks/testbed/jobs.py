@@ -9,7 +9,7 @@ from typing import Any
 from tests.benchmarks.testbed.cards import A40, A100, Card
 from tests.benchmarks.testbed.model import Layout, Model
 from tests.benchmarks.testbed.quirks import broken, measured, quirk
-from tests.benchmarks.testbed.serving import Load, RefusedError, Server, serve
+from tests.benchmarks.testbed.serving import CLIENTS, Load, RefusedError, Server, serve
 from tests.benchmarks.testbed.training import iteration
 
 GPUS = 8
@@ -97,6 +97,7 @@ def inference(name: str, model: Model, card: Card, load: Load, bounds: Mapping[s
         "inputTokens": load.prompt,
         "outputTokens": load.answer,
         "precision": "bf16",
+        "load": {"mode": "serving", "concurrency": CLIENTS, "requests": CLIENTS},
         "model": _model(model),
     }
     parameters = [

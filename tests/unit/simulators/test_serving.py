@@ -46,6 +46,30 @@ def test_replicas_fill_the_pool():
     assert alone < many < 8 * rate
 
 
+def test_a_load_that_the_job_states_limits_the_batch_of_every_replica():
+    few = replace(SERVING, in_flight=64)
+    small, exact, large = column(
+        "tokens_per_second", *({"tp": 1, "max_num_seqs": n} for n in (4, 8, 256)), workload=few
+    )
+    assert small < exact, "8 replicas have 8 requests each"
+    assert large == pytest.approx(exact)
+    unlimited = column("tokens_per_second", {"tp": 1, "max_num_seqs": 256})[0]
+    assert large < unlimited
+    # With few requests for each, fewer and faster replicas win; with many they lose.
+    pair = {"tp": 1, "max_num_seqs": 256}, {"tp": 2, "max_num_seqs": 256}
+    assert np.diff(column("tpot_ms", *pair, workload=replace(SERVING, in_flight=8)))[0] < 0
+    assert (
+        column("tokens_per_second", *pair, workload=replace(SERVING, in_flight=8))[1]
+        > column("tokens_per_second", pair[0], workload=replace(SERVING, in_flight=8))[0]
+    )
+    assert np.diff(column("tokens_per_second", *pair))[0] < 0
+
+
+def test_the_memory_is_that_of_a_full_server_whatever_the_load():
+    given = {"tp": 1, "max_num_seqs": 256}
+    assert serve(given, workload=replace(SERVING, in_flight=4)).feasible == serve(given).feasible
+
+
 def test_a_budget_too_small_for_the_prompts_starves_decoding():
     rate = column("tokens_per_second", *({"max_num_seqs": 256, "max_num_batched_tokens": n} for n in (128, 512, 2048)))
     assert np.all(np.diff(rate) > 0)
