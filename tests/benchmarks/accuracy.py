@@ -1,15 +1,15 @@
-"""How good the simulators are on a landscape: without a profile, as `autoscout predict` uses them, and after some."""
+"""How good the simulators are on a landscape: as `autoscout predict` says it, without a profile and after some."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
-from autoscout.search.landscape import Landscape, Row, Status
-from autoscout.simulators.calibration import calibrated
+from autoscout.search.landscape import Landscape, Status
+from autoscout.simulators.accuracy import Known, corrected, drawn
+from autoscout.simulators.accuracy import accuracy as judged
 from autoscout.simulators.protocol import Simulator
 from autoscout.simulators.registry import simulator_for
 from autoscout.simulators.workload import Hardware, Workload
@@ -32,57 +32,52 @@ def accuracy(landscape: Landscape) -> dict[str, Any] | None:
     simulator = simulator_for(problem.workload, problem.hardware, tuple(problem.space.by_name))
     if simulator is None or problem.workload is None or problem.hardware is None:
         return None
-    rows = list(landscape.rows.values())
+    rows = [
+        Known(row.configuration, row.metrics if row.status is Status.OK else None, row.status is Status.OOM)
+        for row in landscape.rows.values()
+    ]
     prediction = simulator.predict([row.configuration for row in rows], problem.workload, problem.hardware)
-    metric = problem.objectives[0].metric
-    measured = np.array([row.metrics.get(metric, np.nan) for row in rows])
-    runs = np.array([row.status is Status.OK for row in rows]) & np.isfinite(measured)
-    oom = np.array([row.status is Status.OOM for row in rows])
-    feared = prediction.feasible < 0.5
-    both = int((oom & feared).sum())
-    mean = prediction.column(metric)[0][runs]
+    found = judged(prediction, rows)
+    first = found.metrics[problem.objectives[0].metric]
+    ran = [row for row in rows if row.metrics is not None]
     return {
         "landscape": landscape.name,
         "rows": len(rows),
-        "rankCorrelation": round(float(spearmanr(mean, measured[runs]).statistic), 3),
-        "mape": round(float(np.abs(mean / measured[runs] - 1).mean()), 3),
-        "oomRows": int(oom.sum()),
-        "oomPrecision": round(both / int(feared.sum()), 3) if feared.any() else None,
-        "oomRecall": round(both / int(oom.sum()), 3) if oom.any() else None,
-        "intervals": _intervals(
-            simulator, [row for row in rows if row.status is Status.OK], problem.workload, problem.hardware
-        ),
+        "rankCorrelation": _rounded(first.rank_correlation),
+        "mape": _rounded(first.mape),
+        "oomRows": found.out_of_memory,
+        "oomPrecision": _rounded(found.precision),
+        "oomRecall": _rounded(found.recall),
+        "intervals": _intervals(simulator, ran, problem.workload, problem.hardware),
     }
 
 
 def _intervals(
-    simulator: Simulator, rows: Sequence[Row], workload: Workload, hardware: Hardware
-) -> list[dict[str, Any]]:
+    simulator: Simulator, rows: Sequence[Known], workload: Workload, hardware: Hardware
+) -> list[Mapping[str, Any]]:
     """How often 90 % intervals hold what was not profiled, and how wide they are.
 
-    Profiles are drawn at random from the rows that run; both figures are means over the seeds. A width is the factor
-    by which the bounds are off the prediction: of one seed the median over its rows.
+    Profiles are drawn at random from the rows that run; both figures are means over the seeds.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for count in PROFILES:
         if count > len(rows) // 2:
             continue
         held: dict[str, list[tuple[float, float]]] = {}
         for seed in range(_SEEDS):
-            order = np.random.default_rng(seed).permutation(len(rows))
-            profiled = [(rows[i].configuration, rows[i].metrics) for i in order[:count]]
-            later = [rows[i] for i in order[count : count + _JUDGED]]
-            predict = calibrated(simulator, profiled, workload, hardware)
+            profiled, others = drawn(len(rows), count, seed)
+            later = [rows[i] for i in others[:_JUDGED]]
+            predict = corrected(simulator, [rows[i] for i in profiled], workload, hardware)
             prediction = predict([row.configuration for row in later])
-            for metric in prediction.metrics:
-                values = np.array([row.metrics.get(metric, np.nan) for row in later])
-                if np.isfinite(values).all():
-                    low, high = prediction.interval(metric)
-                    inside = float(((values >= low) & (values <= high)).mean())
-                    held.setdefault(metric, []).append((inside, float(np.median(np.sqrt(high / low)))))
-        for metric, each in held.items():
-            inside, width = np.mean(each, axis=0)
+            for metric, each in judged(prediction, later).metrics.items():
+                held.setdefault(metric, []).append((each.within90, each.width90))
+        for metric, figures in held.items():
+            inside, width = np.mean(figures, axis=0)
             found.setdefault(metric, []).append(
-                {"profiles": count, "within90": round(float(inside), 3), "width90": round(float(width), 3)}
+                {"profiles": count, "within90": _rounded(float(inside)), "width90": _rounded(float(width))}
             )
-    return [{"metric": metric, "after": each} for metric, each in found.items()]
+    return [{"metric": metric, "after": after} for metric, after in found.items()]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from autoscout.api import subject
 from autoscout.api.errors import FieldError
 from autoscout.api.frameworks import unsuited
+from autoscout.api.plain import path_text, texts
 from autoscout.api.space import Expansion, expansion
 from autoscout.api.tuning_job import TuningJob
 from autoscout.baselines import ALGORITHMS
@@ -21,7 +22,7 @@ from autoscout.space.parameter import SpaceError
 
 def problems(job: TuningJob) -> list[FieldError]:
     """What is wrong with the search wherever it runs; empty: it makes sense."""
-    return list(_space(job))
+    return list(dict.fromkeys(_unwritable(job))) or list(_space(job))
 
 
 def runnable(job: TuningJob, *, cluster: bool) -> list[FieldError]:
@@ -31,6 +32,14 @@ def runnable(job: TuningJob, *, cluster: bool) -> list[FieldError]:
         cluster: whether it is to run on a cluster, and not on this machine.
     """
     return list(_not_yet(job, cluster=cluster))
+
+
+def _unwritable(job: TuningJob) -> Iterator[FieldError]:
+    for path, text in texts(job.spec.manifest(), ("spec",)):
+        if "\0" in text:
+            yield FieldError(
+                path_text(path), "holds a NUL character, which no argument of a process can hold: remove it"
+            )
 
 
 def _not_yet(job: TuningJob, *, cluster: bool) -> Iterator[FieldError]:

@@ -12,15 +12,17 @@ from autoscout.api.architecture import workload_manifest
 from autoscout.api.errors import FieldError
 from autoscout.api.space import Expansion, expansion
 from autoscout.api.tuning_job import TuningJob
-from autoscout.api.vllm_arguments import OPTIONS
+from autoscout.api.vllm_arguments import OPTIONS, RANGES
+from autoscout.simulators.knobs import canonical
 from autoscout.space.parameter import SpaceError
+from autoscout.space.values import Value
 from autoscout_profiler.errors import InvalidConfiguration
 from autoscout_profiler.megatron import rules, shape
 from autoscout_profiler.megatron.flops import peak_teraflops
-from autoscout_profiler.megatron.knobs import KNOBS
+from autoscout_profiler.megatron.knobs import CHOICES, KNOBS, Knobs
 from autoscout_profiler.megatron.settings import read
 from autoscout_profiler.runner.launch import Trial, megatron_world
-from autoscout_profiler.vllm.knobs import ALIASES, PLACEMENT
+from autoscout_profiler.vllm.knobs import ALIASES, PLACEMENT, resolve
 from autoscout_profiler.vllm.model import dtype_and_quantization
 
 TASKS: Mapping[str, tuple[str, ...]] = {"megatron": ("training", "fine-tuning"), "vllm": ("inference",)}
@@ -68,7 +70,7 @@ def unsuited(job: TuningJob) -> list[FieldError]:
     if not is_built_in(job):
         return []
     # What it measures decides what it needs.
-    return list(_task(job)) or [*_sizes(job), *_parameters(job), *_metrics(job)] or list(_default(job))
+    return list(_task(job)) or [*_sizes(job), *_parameters(job), *_values(job), *_metrics(job)] or list(_default(job))
 
 
 def _task(job: TuningJob) -> Iterator[FieldError]:
@@ -134,6 +136,43 @@ def _parameters(job: TuningJob) -> Iterator[FieldError]:
                 f"spec.searchSpace.parameters[{index}].name",
                 f"{framework} has no parameter {parameter.name!r}{_nearest(parameter.name.lower(), known)}",
             )
+
+
+def _values(job: TuningJob) -> Iterator[FieldError]:
+    """Values that the framework refuses whatever the others are."""
+    framework = job.spec.workload.framework
+    found = expansion(job.spec)
+    if not isinstance(found, Expansion):
+        return  # is said of the space itself
+    refused = _refused_by_megatron if framework == "megatron" else _refused_by_vllm
+    for place, (name, parameter) in zip(found.parameters, found.space.by_name.items(), strict=True):
+        if name.lower() not in _KNOBS[framework]:
+            continue
+        for value in parameter.values:
+            if wanted := refused(name, value):
+                yield FieldError(f"spec.searchSpace.{place}", f"{name} can't be {value!r}: {framework} takes {wanted}")
+                break
+
+
+def _refused_by_megatron(name: str, value: Value) -> str | None:
+    """What it takes instead of a value; None: it takes this one, or that depends."""
+    knob = canonical(name)
+    if knob is None or knob not in CHOICES:
+        return None
+    try:
+        Knobs({name: value}).choice(knob)
+    except InvalidConfiguration:
+        return ", ".join(CHOICES[knob])
+    return None
+
+
+def _refused_by_vllm(name: str, value: Value) -> str | None:
+    """The same of vLLM. It reads words such as `2k` and `auto` itself."""
+    argument = next(iter(resolve({name: value}, OPTIONS)), None)
+    wanted = None if argument is None else RANGES.get(argument)
+    if wanted is None or isinstance(value, str) or (not isinstance(value, bool) and wanted.holds(value)):
+        return None
+    return wanted.words
 
 
 def _metrics(job: TuningJob) -> Iterator[FieldError]:

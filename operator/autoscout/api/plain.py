@@ -69,6 +69,16 @@ def not_json(document: object) -> Iterator[FieldError]:
         waiting.append(iter(_inside(path, value)))
 
 
+def texts(document: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every string of what `not_json` found nothing wrong with, and every key: at its own path."""
+    if isinstance(document, str):
+        yield path, document
+    elif isinstance(document, dict):
+        yield from (((*path, key), key) for key in document)
+    for inside, value in _inside(path, document):
+        yield from texts(value, inside)
+
+
 def _inside(path: Path, value: object) -> Iterable[tuple[Path, object]]:
     if isinstance(value, dict):
         return (((*path, key), item) for key, item in value.items() if isinstance(key, str))

@@ -7,6 +7,7 @@ custom, or once it is listed here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from autoscout_profiler.vllm.knobs import Option
@@ -78,3 +79,53 @@ OPTIONS: Mapping[str, Option] = {
     for name in names.split()
 }
 """Name of an argument to what the command line says of it. What the profiler sets itself is not listed."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that an argument takes.
+
+    Attributes:
+        words: the same for a message.
+        least, most: None of `most`: no end.
+        open_below, open_above: whether `least` or `most` itself is not among them.
+        whole: whether only whole numbers are.
+    """
+
+    words: str
+    least: float
+    most: float | None = None
+    open_below: bool = False
+    open_above: bool = False
+    whole: bool = False
+
+    def holds(self, number: float) -> bool:
+        """Whether it is among them."""
+        below = number < self.least or (self.open_below and number == self.least)
+        above = self.most is not None and (number > self.most or (self.open_above and number == self.most))
+        return not (below or above or (self.whole and number != int(number)))
+
+
+_FROM_ONE = """
+    block_size data_parallel_size decode_context_parallel_size dp_sync_interval elastic_ep_max_dp_size
+    mamba_block_size max_lora_cls_labels max_loras max_num_active_seqs max_num_batched_tokens
+    max_num_scheduled_tokens max_num_seqs max_parallel_loading_workers offload_num_in_group pipeline_parallel_size
+    prefill_context_parallel_size prefill_schedule_interval prefix_match_unit replayssm_buffer_len
+    safetensors_prefetch_block_size safetensors_prefetch_num_threads stream_interval tensor_parallel_size
+"""
+_FROM_ZERO = """
+    data_parallel_rank data_parallel_size_local dbo_decode_token_threshold dbo_prefill_token_threshold
+    long_prefill_token_threshold max_num_queued_reqs max_num_queued_tokens mm_shm_cache_max_object_size_mb
+    offload_group_size offload_prefetch_step prefix_cache_retention_interval shutdown_timeout ubatch_size
+"""
+
+RANGES: Mapping[str, Range] = {
+    **dict.fromkeys(_FROM_ONE.split(), Range("whole numbers from 1", 1, whole=True)),
+    **dict.fromkeys(_FROM_ZERO.split(), Range("whole numbers from 0", 0, whole=True)),
+    **dict.fromkeys(("cpu_offload_gb", "mm_ipc_gpu_memory_gb", "mm_processor_cache_gb"), Range("numbers from 0", 0)),
+    **dict.fromkeys(
+        ("gpu_memory_utilization", "kv_cache_metrics_sample"), Range("numbers above 0, up to 1", 0, 1, open_below=True)
+    ),
+    **dict.fromkeys(("video_pruning_rate", "watermark"), Range("numbers from 0, below 1", 0, 1, open_above=True)),
+}
+"""Name of an argument to the numbers that vLLM's configuration takes; of the others it says nothing."""

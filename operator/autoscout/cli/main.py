@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from autoscout import __version__
-
-EXTRA = frozenset({"kopf", "kubernetes", "prometheus_client", "aiohttp"})
-"""Packages of the extra `operator`."""
+from autoscout.cli.extra import needs_extra
 
 STDOUT = Path("-")
 """Says that a file goes to the standard output; what else there is to say then goes to the standard error."""
@@ -303,6 +301,10 @@ def predict(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="CSV file to write; - is the standard output.", show_default=False)
     ],
+    profiles: Annotated[
+        int | None, typer.Option(min=0, help="Take so many rows as measured first.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw of those rows.")] = 0,
 ) -> None:
     """Say what the simulators expect of configurations, without a single profile.
 
@@ -311,18 +313,31 @@ def predict(
     predicted_METRIC and std_METRIC (one standard deviation), then
     predicted_peak_memory_gib and predicted_status (ok, oom).
 
+    With --profiles N, IN is a table of profiles (columns status and metrics,
+    as for autoscout bench): N rows at random correct the simulators, as
+    profiles would, and how good these then are of the other rows is printed.
+    OUT has the corrected predictions, and says which rows were profiled.
+
     \b
-    Example:
+    Examples:
       autoscout predict job.yaml --configurations in.csv --output out.csv
+      autoscout predict job.yaml -c table.csv.gz -o out.csv --profiles 20
 
     \b
     Exit codes:
       0  done
       2  the job or the file is not in order, or there is no simulator for the job
     """
-    from autoscout.cli.predict import predict as run
+    errors = Console(stderr=True)
+    if profiles is None:
+        from autoscout.cli.predict import predict as run
 
-    raise typer.Exit(run(job, configurations, output, Console(stderr=True)))
+        raise typer.Exit(run(job, configurations, output, errors))
+    _one_thread()
+    from autoscout.cli.judging import Options, judge
+
+    options = Options(job, configurations, output, profiles, seed)
+    raise typer.Exit(judge(options, errors if output == STDOUT else Console(), errors))
 
 
 @app.command()
@@ -391,7 +406,7 @@ def reference(
         from autoscout.cli.files import announced
         from autoscout.cli.reference import generate
     except ModuleNotFoundError as error:
-        _needs_extra(error, "the reference")
+        needs_extra(error, "the reference")
 
     raise typer.Exit(announced(generate, output))
 
@@ -404,7 +419,7 @@ def operator(context: typer.Context) -> None:
     try:
         from autoscout.cli.operator import operator as run
     except ModuleNotFoundError as error:
-        _needs_extra(error, "the operator")
+        needs_extra(error, "the operator")
     inner = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -422,23 +437,6 @@ def _one_thread() -> None:
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-
-
-def _needs_extra(error: ModuleNotFoundError, what: str) -> NoReturn:
-    """Say how to install what is missing, if that is all.
-
-    Raises:
-        ModuleNotFoundError: it is none of the extra's packages.
-        typer.Exit: otherwise.
-    """
-    if error.name is None or error.name.split(".")[0] not in EXTRA:
-        raise error
-    typer.echo(
-        f"error: {what} needs the package {error.name}, which the base install leaves out: "
-        "pip install 'autoscout[operator]'",
-        err=True,
-    )
-    raise typer.Exit(2) from error
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from autoscout.cli.files import UnwritableError, write
 from autoscout.search.problem import Problem
 from autoscout.simulators.protocol import Prediction, Simulator
 from autoscout.simulators.registry import DATASHEET, obstacle, simulator_for
+from autoscout.simulators.workload import Hardware, Workload
 from autoscout.space.parameter import SpaceError
 from autoscout.space.values import Value
 
@@ -31,25 +33,59 @@ class PredictError(Exception):
     """Nothing can be predicted; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is to be predicted.
+
+    Attributes:
+        header: names of the file's columns.
+        rows: number of the row in the file, where the header is 1, and its cells; N of them.
+        configurations: what the rows say of the job's parameters; N of them.
+    """
+
+    simulator: Simulator
+    problem: Problem
+    workload: Workload
+    hardware: Hardware
+    header: Sequence[str]
+    rows: Sequence[tuple[int, Sequence[str]]]
+    configurations: Sequence[Mapping[str, Value]]
+
+
 def predict(job: Path, configurations: Path, output: Path, errors: Console) -> int:
     """Run the whole command; the exit code."""
     try:
-        _, problem = problem_in(job)
-        simulator = simulator_of(problem, job)
-        header, rows = _read(configurations)
-        if lacking := [name for name in problem.space.by_name if name not in map(str.strip, header)]:
-            words = f"warning: {configurations}: no column {', '.join(lacking)}: inactive in every row"
-            errors.print(words, markup=False, highlight=False, soft_wrap=True)
-        parsed = [_configuration(header, cells, problem, configurations, number) for number, cells in rows]
-        _write(output, header, [cells for _, cells in rows], _predicted(simulator, parsed, problem), problem)
+        found = asked(job, configurations, errors)
+        save(output, found, found.simulator.predict(found.configurations, found.workload, found.hardware))
     except (PredictError, UnwritableError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
     return OK
 
 
-def problem_in(file: Path) -> tuple[TuningJob, Problem]:
+def asked(job: Path, configurations: Path, errors: Console) -> Asked:
+    """Read both files; a parameter without a column is named on `errors`.
+
+    Raises:
+        PredictError: one of them is not in order, or there is no simulator for the job.
+    """
+    _, problem = problem_in(job, looked_up=True)
+    simulator = simulator_of(problem, job)
+    header, rows = _read(configurations)
+    if lacking := [name for name in problem.space.by_name if name not in map(str.strip, header)]:
+        words = f"warning: {configurations}: no column {', '.join(lacking)}: inactive in every row"
+        errors.print(words, markup=False, highlight=False, soft_wrap=True)
+    parsed = [_configuration(header, cells, problem, configurations, number) for number, cells in rows]
+    assert problem.workload is not None  # noqa: S101 - else there would be no simulator
+    assert problem.hardware is not None  # noqa: S101
+    return Asked(simulator, problem, problem.workload, problem.hardware, header, rows, parsed)
+
+
+def problem_in(file: Path, *, looked_up: bool = False) -> tuple[TuningJob, Problem]:
     """The one TuningJob of a file, and what it searches.
+
+    Args:
+        looked_up: see `convert.problem`.
 
     Raises:
         PredictError: it can't be read, or is not in order.
@@ -60,7 +96,7 @@ def problem_in(file: Path) -> tuple[TuningJob, Problem]:
         raise PredictError(str(error)) from error
     try:
         job = convert.job(document)
-        return job, convert.problem(job)
+        return job, convert.problem(job, looked_up=looked_up)
     except ApiError as error:
         raise PredictError(f"{file}: {error}") from error
 
@@ -78,12 +114,6 @@ def simulator_of(problem: Problem, file: Path) -> Simulator:
         reason = obstacle(problem.workload, problem.hardware, names, kernels)
         raise PredictError(f"{file}: nothing can be predicted for this job: {reason}")
     return simulator
-
-
-def _predicted(simulator: Simulator, configurations: Sequence[Mapping[str, Value]], problem: Problem) -> Prediction:
-    assert problem.workload is not None  # noqa: S101 - else there would be no simulator
-    assert problem.hardware is not None  # noqa: S101
-    return simulator.predict(configurations, problem.workload, problem.hardware)
 
 
 def _read(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -124,11 +154,17 @@ def _configuration(
     return found
 
 
-def _write(
-    output: Path, header: Sequence[str], rows: Sequence[Sequence[str]], prediction: Prediction, problem: Problem
+def save(
+    output: Path, found: Asked, prediction: Prediction, further: Mapping[str, Sequence[str]] | None = None
 ) -> None:
-    asked = [*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)]
-    metrics = list(dict.fromkeys([*asked, *prediction.metrics]))
+    """Write the file's own columns, then what is predicted, then further columns: name to N cells.
+
+    Raises:
+        UnwritableError: it can't be written.
+    """
+    problem = found.problem
+    named = [*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)]
+    metrics = list(dict.fromkeys([*named, *prediction.metrics]))
     added: list[str] = []
     columns: list[Sequence[str]] = []
     for metric in metrics:
@@ -139,24 +175,18 @@ def _write(
             added = added[:-2]
         else:
             # No simulator knows this metric: the cells stay empty.
-            columns += [[""] * len(rows)] * 2
+            columns += [[""] * len(found.rows)] * 2
     added += ["predicted_peak_memory_gib", "predicted_status"]
-    columns += [_cells(prediction.peak_memory_gib), statuses(prediction)]
+    columns += [_cells(prediction.peak_memory_gib), ["oom" if each else "ok" for each in prediction.out_of_memory]]
+    for name, cells in (further or {}).items():
+        added.append(name)
+        columns.append(cells)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header, *added])
-    for number, cells in enumerate(rows):
-        writer.writerow([*cells, *(column[number] for column in columns)])
+    writer.writerow([*found.header, *added])
+    for position, (_, cells) in enumerate(found.rows):
+        writer.writerow([*cells, *(column[position] for column in columns)])
     _save(output, text.getvalue())
-
-
-def statuses(prediction: Prediction) -> list[str]:
-    """`oom` where the memory probably does not suffice, else `ok`; [N].
-
-    What can't run for another reason than memory (its probability is exactly 0) is not called `oom`.
-    """
-    feasible = prediction.feasible
-    return ["oom" if each else "ok" for each in (feasible < 0.5) & (feasible > 0)]
 
 
 def _cells(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:

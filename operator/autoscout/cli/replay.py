@@ -37,6 +37,10 @@ def run(options: Options, console: Console, errors: Console) -> int:
     except SourceError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return REFUSED
+    if not found.ledger.entries:
+        words = f"error: {options.source}: holds no trial of {found.job.metadata.name}: there is nothing to replay"
+        errors.print(words, markup=False, highlight=False, soft_wrap=True)
+        return REFUSED
     optimizer = algorithm(found.job.spec.search.algorithm) if options.check else None
     decisions: list[Decision] = []
     for decision in replay(found.problem, found.ledger, optimizer):

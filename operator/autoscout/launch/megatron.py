@@ -65,13 +65,10 @@ def program(configuration: Mapping[str, Value], workload: Mapping[str, Any], har
         ("--log-interval", "1"),
         ("--log-throughput",),
     )
-    # Before Blackwell, Megatron insists on one queue of work wherever collectives must come before a product.
-    queue = (
-        {"CUDA_DEVICE_MAX_CONNECTIONS": "1"} if gpus and settings.layout.tensor * settings.layout.context > 1 else {}
-    )
     return Program(
         groups=groups,
-        environment=queue,
+        # One queue of work, as in the profile; before Blackwell Megatron insists on it with tp or cp above 1.
+        environment={"CUDA_DEVICE_MAX_CONNECTIONS": "1"} if gpus else {},
         variables=(
             {NODE_RANK: f"number of this node, 0 to {nodes - 1}", MASTER_ADDRESS: "name or address of node 0"}
             if several

@@ -13,18 +13,19 @@ MASTER_ADDRESS = "MASTER_ADDR"
 FILES = "\0{FILES}"
 """In a word: the folder that holds the program's files."""
 
-_REFERENCE = re.compile("\0{([A-Z_]+)}")
+_VARIABLES = (NODE_RANK, MASTER_ADDRESS)
+_REFERENCE = re.compile(f"\0{{({'|'.join(_VARIABLES)})}}")
 
 
 def variable(name: str) -> str:
-    """In a word: the value of a variable where it is started."""
+    """In a word: the value of `NODE_RANK` or `MASTER_ADDRESS` where it is started."""
     return f"\0{{{name}}}"
 
 
 def pieces(word: str) -> Iterator[tuple[str, bool]]:
     """The parts of a word in their order: (text, False), or (name of a `variable`, True). None is empty.
 
-    What is not a reference to the letter is text, to be quoted: a user's word may hold a NUL too.
+    What is no reference to one of these variables is text, to be quoted: a user's word may hold a NUL too.
     """
     for position, text in enumerate(_REFERENCE.split(word)):
         if text:

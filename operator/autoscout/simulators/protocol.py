@@ -35,6 +35,11 @@ class Prediction:
     feasible: Floats
     peak_memory_gib: Floats
 
+    @property
+    def out_of_memory(self) -> npt.NDArray[np.bool_]:
+        """[N], whether memory probably does not suffice; what can't run whatever the memory is not called so."""
+        return (self.feasible < 0.5) & (self.feasible > 0)
+
     def column(self, metric: str) -> tuple[Floats, Floats]:
         """Mean and standard deviation of one metric, [N] each.
 

@@ -39,6 +39,14 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
 (autoscout.simulators.knobs), which this package must not import. `pool` is for the operator to realise, `bucketing`
 (`auto`, `count`, `size`) says only which of the bucket's knobs is there."""
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "ar": ("none", "selective", "full"),
+    "recompute_method": ("uniform", "block"),
+    "bucketing": ("auto", "count", "size"),
+    "moe_dispatcher": ("alltoall", "allgather"),
+}
+"""The words that a knob takes, its default first."""
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0", "none", ""})
 _CANONICAL = {spelling: name for name, aliases in KNOBS.items() for spelling in (name, *aliases)}
@@ -111,9 +119,9 @@ class Knobs:
             return False
         raise InvalidConfiguration(name, f"{value!r} is neither true nor false")
 
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """One of these words; the first where it is not given."""
-        value = self._values.get(name)
+    def choice(self, name: str) -> str:
+        """One of the words of `CHOICES`; the first where it is not given."""
+        value, choices = self._values.get(name), CHOICES[name]
         if value is None:
             return choices[0]
         word = "none" if value is False else str(value).strip().lower()

@@ -136,7 +136,7 @@ def read(
     knobs = Knobs(configuration)
     model, job = architecture(workload), task(workload)
     precision = job.precision or default_precision
-    granularity = cast("Recomputation", knobs.choice("ar", ("none", "selective", "full")))
+    granularity = cast("Recomputation", knobs.choice("ar"))
     if granularity != "full":
         _unused(knobs, ("recompute_method", "recompute_num_layers"), "ar is full", granularity)
     layout = _layout(knobs, world)
@@ -150,12 +150,12 @@ def read(
         gradients=_gradients(knobs, precision),
         micro_batch=knobs.count("mbs", 1),
         recomputation=granularity,
-        recompute_method=cast("Method", knobs.choice("recompute_method", ("uniform", "block"))),
+        recompute_method=cast("Method", knobs.choice("recompute_method")),
         recompute_layers=knobs.count("recompute_num_layers", 1),
         overlap_p2p=knobs.flag("overlap_p2p", default=layout.virtual > 1),
         tensor_overlap=knobs.flag("tpo"),
         communication_sms=knobs.count("tp_comm", 0, least=0),
-        dispatcher=cast("Dispatcher", knobs.choice("moe_dispatcher", ("alltoall", "allgather"))),
+        dispatcher=cast("Dispatcher", knobs.choice("moe_dispatcher")),
     )
 
 
@@ -188,7 +188,7 @@ def _gradients(knobs: Knobs, precision: Precision) -> Gradients:
     ways = [name for name in ("ddp_bucket", "ddp", "bucket_size") if knobs.given(name)]
     if len(ways) > 1:
         raise InvalidConfiguration(ways[1], f"says the same as {ways[0]} in another unit: give one of them")
-    overlap, bucketing = knobs.flag("dpo"), knobs.choice("bucketing", ("auto", "count", "size"))
+    overlap, bucketing = knobs.flag("dpo"), knobs.choice("bucketing")
     expected = {"auto": [], "count": ["ddp"], "size": ["ddp_bucket"]}[bucketing]
     if knobs.given("bucketing") and ways != expected:
         named, given = (" ".join(each) or "none of ddp, ddp_bucket, bucket_size" for each in (expected, ways))

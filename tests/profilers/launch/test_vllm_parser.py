@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import pkgutil
+from functools import cache
+from typing import Annotated
 
+import annotated_types
 import pytest
+import vllm.config
+from pydantic import TypeAdapter, ValidationError
 from tests.support.launches import CASES, SERVING, TINY
 
-from autoscout.api.vllm_arguments import OPTIONS, VERSION
+from autoscout.api.vllm_arguments import OPTIONS, RANGES, VERSION
 from autoscout.launch.vllm import program
 from autoscout_profiler.vllm.arguments import parser_and_options, values_of
 from autoscout_profiler.vllm.knobs import RESERVED
 
+BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
 PARSER, INSTALLED = parser_and_options()
 VLLM = [name for name, case in CASES.items() if case.workload["framework"] == "vllm"]
 
@@ -33,6 +41,35 @@ def test_every_argument_is_listed_with_its_form():
     assert {name: listed.get(name) for name in installed} == installed
     # Those of the engine's asynchronous form are in its parser only.
     assert set(listed) - set(installed) <= {action.dest for action in PARSER._actions}
+
+
+@cache
+def bounded():
+    """The fields of vLLM's configuration with bounds: name to their types."""
+    found = {}
+    for module in pkgutil.iter_modules(vllm.config.__path__):
+        names = vars(importlib.import_module(f"vllm.config.{module.name}"))
+        for each in list(names.values()):
+            for name, field in getattr(each, "__pydantic_fields__", {}).items():
+                bounds = [part for part in field.metadata if isinstance(part, BOUNDS)]
+                if bounds:
+                    found.setdefault(name, []).append(Annotated[field.annotation, *bounds])
+    return found
+
+
+def takes(kind, number):
+    try:
+        TypeAdapter(kind).validate_python(number)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_vllm_takes_the_numbers_that_are_listed(name):
+    kinds = bounded()[name]
+    for number in (-1, 0, 0.5, 1, 1.5, 2, 4096):
+        assert {takes(kind, number) for kind in kinds} == {RANGES[name].holds(number)}, number
 
 
 @pytest.mark.parametrize("case", VLLM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.invalid_manifests import REMOVED, base, changed
 
 from autoscout.api import convert
@@ -36,6 +37,30 @@ def test_measured_kernels_are_refused_where_there_are_none():
     (error,) = runnable(job_with, cluster=False)
     assert error.field == "spec.search.settings.kernels"
     assert error.message.startswith("can't be aiconfigurator: give spec.workload")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("spec.profile.command", ["./bench", "a\0b"], "spec.profile.command[1]"),
+        ("spec.profile.env", [{"name": "MODE", "value": "\0"}], "spec.profile.env[0].value"),
+        (
+            "spec.profile.template",
+            {"metadata": {"annotations": {"note": "a\0"}}},
+            "spec.profile.template.metadata.annotations.note",
+        ),
+        ("spec.search", {"settings": {"a\0": 1}}, "spec.search.settings['a\\x00']"),
+        (
+            "spec.searchSpace.parameters[0]",
+            {"name": "word", "kind": "structural", "values": ["a", "b\0"], "default": "a"},
+            "spec.searchSpace.parameters[0].values[1]",
+        ),
+    ],
+)
+def test_a_nul_is_refused_at_its_field_for_no_process_can_be_given_one(field, value, named):
+    found = problems(job(**{field: value}))
+    assert [error.field for error in found] == [named]
+    assert "NUL" in found[0].message
 
 
 def test_every_wrong_parameter_is_reported_at_once():

@@ -63,6 +63,25 @@ def test_a_job_without_a_command_is_measured_by_the_built_in_profiler(document):
     assert rendered_command(tuning_job, {}).argv == ("python3", "-m", "autoscout_profiler", framework)
 
 
+@pytest.mark.parametrize(
+    ("load", "in_flight"),
+    [
+        (None, 64),
+        ({"requests": 16}, 16),
+        ({"mode": "serving", "concurrency": 32}, 32),
+        ({"mode": "serving", "requestsPerSecond": "2.5"}, None),
+    ],
+)
+def test_the_simulators_expect_the_load_that_the_profiler_will_send(load, in_flight):
+    stated = {} if load is None else {"spec.workload.load": load}
+    assert convert.problem(job(VLLM, stated)).workload.in_flight == in_flight
+
+
+def test_the_load_of_a_program_of_ones_own_is_not_known():
+    own = {"spec.profile": {"image": "registry.example.com/own:1", "command": ["./serve"]}}
+    assert convert.problem(job(VLLM, own)).workload.in_flight is None
+
+
 @pytest.mark.parametrize("part", ["command", "args"])
 def test_a_command_of_ones_own_is_asked_for_nothing(part):
     own = {
@@ -192,8 +211,8 @@ def test_a_mounted_model_says_its_shape_itself():
         ),
         ({"name": "tp", "kind": "structural", "values": [1, 3], "default": 3}, "tp"),
         (
-            {"name": "ar", "kind": "structural", "values": ["full", "half"], "default": "half"},
-            "'half' is not one of none",
+            {"name": "sp", "kind": "structural", "values": ["on", "half"], "default": "half"},
+            "'half' is neither true nor false",
         ),
     ],
 )
@@ -201,6 +220,40 @@ def test_defaults_that_megatron_refuses_are_refused_before_the_first_profile(par
     (found,) = errors(MEGATRON, {"spec.searchSpace": {"parameters": [parameter]}})
     assert found.startswith("spec.searchSpace: the built-in profiler of megatron refuses the defaults")
     assert says in found
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "values", "says"),
+    [
+        (VLLM, "gpu_memory_utilization", [0.9, 1.5], "can't be 1.5: vllm takes numbers above 0, up to 1"),
+        (VLLM, "mem_fraction", [0.0, 0.9], "can't be 0.0: vllm takes numbers above 0, up to 1"),
+        (VLLM, "max_num_seqs", [0, 8], "can't be 0: vllm takes whole numbers from 1"),
+        (VLLM, "max_num_seqs", [1.5, 8.0], "can't be 1.5: vllm takes whole numbers from 1"),
+        (VLLM, "tp", [False, True], "can't be False: vllm takes whole numbers from 1"),
+        (VLLM, "long_prefill_token_threshold", [-1, 0], "can't be -1: vllm takes whole numbers from 0"),
+        (MEGATRON, "ar", ["none", "some"], "can't be 'some': megatron takes none, selective, full"),
+        (MEGATRON, "recompute_granularity", ["none", "1"], "can't be '1': megatron takes none, selective, full"),
+    ],
+)
+def test_a_value_that_the_framework_never_takes_is_refused(document, name, values, says):
+    parameter = {"name": name, "kind": "structural", "values": values, "default": values[-1]}
+    found = errors(document, {"spec.searchSpace.parameters": [parameter]})
+    assert found == [f"spec.searchSpace.parameters[0]: {name} {says}"]
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "values"),
+    [
+        (VLLM, "gpu_memory_utilization", [0.5, 1.0]),
+        (VLLM, "max_num_batched_tokens", ["auto", "2k"]),
+        (VLLM, "max_model_len", [-1, 4096]),
+        (MEGATRON, "ar", [False]),
+        (MEGATRON, "ar", ["None", "FULL"]),
+    ],
+)
+def test_whatever_else_may_be_right_is_left_to_the_framework(document, name, values):
+    parameter = {"name": name, "kind": "structural", "values": values, "default": values[-1]}
+    assert errors(document, {"spec.searchSpace.parameters": [parameter]}) == []
 
 
 def test_several_nodes_need_a_cluster():

@@ -270,6 +270,12 @@ def test_replay_reads_what_kubectl_writes() -> None:
     assert json.loads(done.stdout)[0]["metrics"] == {"seconds": 1.0}
 
 
+def test_there_is_nothing_to_replay_without_a_trial() -> None:
+    done = autoscout("replay", "job.yaml")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "job.yaml: holds no trial of example: there is nothing to replay" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(None, "give the directory of autoscout tune"), ("kind: Other", "holds 0 TuningJobs; exactly one is needed")],

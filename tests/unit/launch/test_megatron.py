@@ -148,10 +148,9 @@ def test_multiprocessors_for_communication_are_a_file():
     assert argument.endswith(f"/{name}")
 
 
-def test_tensor_and_context_parallelism_need_one_queue_of_work():
-    assert started({"tp": 2}).environment == {"CUDA_DEVICE_MAX_CONNECTIONS": "1"}
-    assert started({"cp": 2}).environment == {"CUDA_DEVICE_MAX_CONNECTIONS": "1"}
-    assert started({"pp": 2}).environment == {}
+@pytest.mark.parametrize("configuration", [{"tp": 2}, {"cp": 2}, {"pp": 2}, {}])
+def test_every_layout_has_one_queue_of_work_as_in_the_profile(configuration):
+    assert started(configuration).environment == {"CUDA_DEVICE_MAX_CONNECTIONS": "1"}
 
 
 def test_a_token_file_is_named_without_its_ending():

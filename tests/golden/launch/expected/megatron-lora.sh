@@ -11,6 +11,7 @@
 # these arguments train every weight and need more memory. Give them to a program that adds adapters
 # to Megatron's model.
 set -eu
+export CUDA_DEVICE_MAX_CONNECTIONS=1
 exec torchrun \
     --nproc-per-node 8 \
     pretrain_gpt.py \
