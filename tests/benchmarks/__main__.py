@@ -31,7 +31,7 @@ from tests.benchmarks.store import Case, Store
 from tests.benchmarks.suites import SUITES, Suite, Variant
 from tests.benchmarks.summary import json_text, summary
 from tests.benchmarks.testbed.jobs import beds
-from tests.benchmarks.testbed.tables import write
+from tests.benchmarks.testbed.tables import current, write
 from tests.benchmarks.work import Source, Unit, landscape, made, sources, split
 
 from autoscout.baselines import NEEDS
@@ -92,7 +92,7 @@ def _sources(options: argparse.Namespace) -> list[Source]:
     if not options.no_testbed:
         tables = BUILD / "testbed"
         for bed in beds():
-            if _matches(bed.name, options.landscapes) and not (tables / f"{bed.name}.csv.gz").exists():
+            if _matches(bed.name, options.landscapes) and not current(bed, tables):
                 print(f"making the table {bed.name}", flush=True)
                 write(bed, tables)
         directories.append(tables)

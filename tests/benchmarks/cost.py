@@ -28,9 +28,17 @@ def seconds(problem: Problem, row: Row | None) -> float:
     if row.status is not Status.OK:
         return TO_FAIL[row.status]
     metric = problem.objectives[0].metric
-    value = row.metrics.get(metric)
-    if value is None:
-        return START_UP
-    if metric == "milliseconds_per_token":
-        return START_UP + TOKENS * value / 1000
-    return START_UP + (WARM_UP + ITERATIONS) * value
+    return START_UP + (_under_way(metric, row.metrics[metric]) if metric in row.metrics else 0.0)
+
+
+def _under_way(metric: str, value: float) -> float:
+    """Seconds that iterations or a load test take; a latency, say, does not tell."""
+    match metric:
+        case "seconds_per_iteration" | "seconds":
+            return (WARM_UP + ITERATIONS) * value
+        case "milliseconds_per_token":
+            return TOKENS * value / 1000
+        case "tokens_per_second":
+            return TOKENS / value
+        case _:
+            return 0.0

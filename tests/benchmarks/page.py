@@ -28,7 +28,7 @@ Nothing here was measured on a GPU. A landscape is a table of a whole search spa
 - `calculon-*`, `simumax-*`, `aiconfigurator-*` were modelled by third parties' tools. **They are no blind test**: the
   engine and its simulators were developed with these tables in sight, though no row of them is in the code.
 - `testbed-*` is [our own model](../../tests/benchmarks/testbed): an event simulation of A100 and A40 nodes with
-  quirks, out-of-memory, failures and noise, which shares no formula with the simulators that the engine sees
+  quirks, out-of-memory, failures and noise, which shares no code with the simulators that the engine sees
   ([ADR 0018](../adr/0018-modelled-testbed.md)). `python -m tests.benchmarks.testbed --output DIR` writes its tables.
   They served to check changes of the engine: no blind test either.
 {BEDS}
@@ -88,6 +88,8 @@ def _section(directory: Path, suite: str, document: Document) -> str:
     if (directory / suite / f"{landscape}-time.svg").exists() and suite == "rivals":
         pictures.append(f"![against modelled time]({suite}/{landscape}-time.svg)")
     final = _finals(document) if document["noise"] else ""
+    absent = [variant.name for variant in SUITES[suite].variants if variant.name not in document["algorithms"]]
+    said += f". Not run here: {', '.join(absent)}" if absent else ""
     shown = "\n\n".join(pictures)
     return f"### {landscape}\n\n{said}.\n\n{table(dict(document))}\n{final}\n{shown}\n{_losses(document)}"
 

@@ -74,6 +74,8 @@ def glance(rivals: Sequence[Document], bare: Mapping[str, Algorithms]) -> str:
         missed += [f"- {landscape}: {miss}" for miss in misses(algorithms, without)]
     if len(lines) == head:
         return ""
+    if absent := [name for name in RIVALS if any(name not in each["algorithms"] for each in rivals)]:
+        lines.append(f"\nNot every rival ran on every landscape: {', '.join(absent)}; the tables below say where.")
     said = "Where it falls short of the mark or loses:\n" if missed else "It falls short of the mark nowhere here."
     return "\n".join([*lines, "", said, *missed, ""])
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from autoscout.simulators.hardware import find
 from autoscout.simulators.serving_knobs import ServingKnobs
 from autoscout.simulators.workload import Workload
 
@@ -26,16 +27,16 @@ Floats = npt.NDArray[np.float64]
 PACKAGE: Final = "aiconfigurator_core"
 
 SYSTEMS: Final = {
-    "A100-SXM4": "a100_sxm",
-    "A100-PCIE": "a100_pcie",
-    "H100-80GB-HBM3": "h100_sxm",
-    "H100-PCIE": "h100_pcie",
-    "H200": "h200_sxm",
-    "B200": "b200_sxm",
-    "L40S": "l40s",
-    "L4": "l4",
+    "a100-sxm4-80gb": "a100_sxm",
+    "a100-pcie-80gb": "a100_pcie",
+    "h100-sxm5-80gb": "h100_sxm",
+    "h100-pcie-80gb": "h100_pcie",
+    "h200-sxm5-141gb": "h200_sxm",
+    "b200-sxm6-180gb": "b200_sxm",
+    "l40s": "l40s",
+    "l4": "l4",
 }
-"""A part of the node label nvidia.com/gpu.product to aiconfigurator's name of the system; the first that fits."""
+"""Aiconfigurator's name of the system, by the name in `hardware.CATALOGUE`."""
 
 
 class KernelsError(ValueError):
@@ -45,6 +46,9 @@ class KernelsError(ValueError):
 @dataclass(frozen=True)
 class MeasuredSteps:
     """The time of one step of the engine, from measured kernels. See `serving.StepModel`.
+
+    They are those of the model as it is published: a knob that quantises weights or cache changes the memory here but
+    not the time, and neither does `enforce_eager`.
 
     Attributes:
         model: as aiconfigurator names it.
@@ -61,7 +65,15 @@ class MeasuredSteps:
     def __call__(self, decoding: Floats, prefill: Floats, context: float, prompt: float) -> tuple[Floats, Floats]:  # noqa: ARG002 - the engine derives the context from prompt and answer
         """Seconds of one step through all stages, [N]; the share of communication in them is not told apart: 0."""
         keys = np.stack(
-            [self.knobs.tp, self.knobs.pp, self.knobs.expert_ranks, np.round(decoding), np.round(prefill)], axis=1
+            [
+                self.knobs.tp,
+                self.knobs.pp,
+                # Replicas that share experts are not in its steps: each is taken for itself.
+                np.minimum(self.knobs.expert_ranks, self.knobs.tp),
+                np.round(decoding),
+                np.round(prefill),
+            ],
+            axis=1,
         ).astype(np.int64)
         unique, inverse = np.unique(keys, axis=0, return_inverse=True)
         seconds = np.array([self._seconds(*map(int, row), prompt=prompt) for row in unique])
@@ -89,7 +101,8 @@ def tables(workload: Workload, product: str | None) -> tuple[str, str]:
         raise KernelsError(
             "search.settings.kernels is aiconfigurator, which is not installed: pip install 'autoscout[aiconfigurator]'"
         )
-    system = next((name for part, name in SYSTEMS.items() if part in (product or "")), None)
+    gpu = find(product)
+    system = None if gpu is None else SYSTEMS.get(gpu.name)
     if system is None:
         raise KernelsError(
             f"spec.hardware.pools[0].gpu is {product!r}, which aiconfigurator has not measured: leave out "

@@ -23,7 +23,7 @@ class Gpu:
     Attributes:
         name: product, in lower case with dashes.
         tflops: peak by precision, 1e12 FLOP/s; tensor cores, accumulation in fp32.
-        memory_gib: of HBM or GDDR.
+        memory_gib: of HBM or GDDR, without what error correction takes.
         bandwidth: of that memory, 1e9 bytes/s.
         link: within a node.
         link_bandwidth: of one GPU in one direction, 1e9 bytes/s.
@@ -73,7 +73,7 @@ CATALOGUE: dict[str, Gpu] = {
         Gpu("v100-sxm2-32gb", {"bf16": 125.0, "fp32": 15.7}, 32, 900, Link.NVSWITCH, 150, 6.25, 80),
         Gpu("v100-pcie-32gb", {"bf16": 112.0, "fp32": 14.0}, 32, 900, Link.PCIE, 16, 6.25, 80),
         # NVIDIA T4 datasheet (2019): 65 TFLOPS, 320 GB/s, PCIe gen 3 x16: 32 GB/s both ways.
-        Gpu("t4", {"bf16": 65.0, "fp32": 8.1}, 16, 320, Link.PCIE, 16, 6.25, 40),
+        Gpu("t4", {"bf16": 65.0, "fp32": 8.1}, 15, 320, Link.PCIE, 16, 6.25, 40),
         # NVIDIA A100 datasheet (2021): 312 TFLOPS; 1,555 (40 GB), 1,935 (80 GB PCIe), 2,039 GB/s (80 GB SXM);
         # NVLink 600 GB/s and PCIe gen 4 64 GB/s, both ways.
         Gpu("a100-sxm4-40gb", _AMPERE, 40, 1555, Link.NVSWITCH, 300, 25, 108),
@@ -84,11 +84,11 @@ CATALOGUE: dict[str, Gpu] = {
         # NVIDIA A800 datasheet: an A100 whose NVLink gives 400 GB/s both ways.
         Gpu("a800-sxm4-80gb", _AMPERE, 80, 2039, Link.NVSWITCH, 200, 25, 108),
         # NVIDIA A40 datasheet (2021): 149.7 TFLOPS, 48 GB, 696 GB/s, PCIe gen 4.
-        Gpu("a40", {"bf16": 149.7, "tf32": 74.8, "fp32": 37.4}, 48, 696, Link.PCIE, 32, 12.5, 84),
+        Gpu("a40", {"bf16": 149.7, "tf32": 74.8, "fp32": 37.4}, 45, 696, Link.PCIE, 32, 12.5, 84),
         # NVIDIA A30 datasheet (2021): 165 TFLOPS, 24 GB, 933 GB/s, PCIe gen 4.
         Gpu("a30", {"bf16": 165.0, "tf32": 82.0, "fp32": 10.3}, 24, 933, Link.PCIE, 32, 12.5, 56),
         # NVIDIA A10 datasheet (2021): 125 TFLOPS, 24 GB, 600 GB/s, PCIe gen 4.
-        Gpu("a10", {"bf16": 125.0, "tf32": 62.5, "fp32": 31.2}, 24, 600, Link.PCIE, 32, 12.5, 72),
+        Gpu("a10", {"bf16": 125.0, "tf32": 62.5, "fp32": 31.2}, 22.5, 600, Link.PCIE, 32, 12.5, 72),
         # NVIDIA H100 datasheet (2023): SXM 989.4 TFLOPS, 3.35 TB/s, NVLink 900 GB/s both ways; PCIe 756 TFLOPS,
         # 2 TB/s, PCIe gen 5 128 GB/s both ways; NVL 835 TFLOPS, 94 GB, 3.9 TB/s.
         Gpu("h100-sxm5-80gb", _HOPPER_SXM, 80, 3350, Link.NVSWITCH, 450, 50, 132),
@@ -97,18 +97,18 @@ CATALOGUE: dict[str, Gpu] = {
         # NVIDIA H800: an H100 SXM whose NVLink gives 400 GB/s both ways.
         Gpu("h800-sxm5-80gb", _HOPPER_SXM, 80, 3350, Link.NVSWITCH, 200, 50, 132),
         # NVIDIA H200 datasheet (2024): as H100 SXM with 141 GB and 4.8 TB/s.
-        Gpu("h200-sxm5-141gb", _HOPPER_SXM, 131, 4800, Link.NVSWITCH, 450, 50, 132),
+        Gpu("h200-sxm5-141gb", _HOPPER_SXM, 140, 4800, Link.NVSWITCH, 450, 50, 132),
         # NVIDIA L4 datasheet (2023): 121 TFLOPS dense, 24 GB, 300 GB/s, PCIe gen 4.
-        Gpu("l4", {"fp8": 242.0, "bf16": 121.0, "tf32": 60.0, "fp32": 30.3}, 24, 300, Link.PCIE, 32, 12.5, 58),
+        Gpu("l4", {"fp8": 242.0, "bf16": 121.0, "tf32": 60.0, "fp32": 30.3}, 22.5, 300, Link.PCIE, 32, 12.5, 58),
         # NVIDIA L40 and L40S datasheets (2023): 181.05 and 362.05 TFLOPS dense, 48 GB, 864 GB/s, PCIe gen 4.
-        Gpu("l40", {"fp8": 362.0, "bf16": 181.05, "tf32": 90.5, "fp32": 90.5}, 48, 864, Link.PCIE, 32, 12.5, 142),
-        Gpu("l40s", {"fp8": 733.0, "bf16": 362.05, "tf32": 183.0, "fp32": 91.6}, 48, 864, Link.PCIE, 32, 12.5, 142),
+        Gpu("l40", {"fp8": 362.0, "bf16": 181.05, "tf32": 90.5, "fp32": 90.5}, 45, 864, Link.PCIE, 32, 12.5, 142),
+        Gpu("l40s", {"fp8": 733.0, "bf16": 362.05, "tf32": 183.0, "fp32": 91.6}, 45, 864, Link.PCIE, 32, 12.5, 142),
         # NVIDIA DGX B200 datasheet (2024), for each of its 8 GPUs: 2.25 PFLOPS dense, 180 GB, 8 TB/s, NVLink 1.8 TB/s.
-        Gpu("b200-sxm6-180gb", {"fp8": 4500.0, "bf16": 2250.0, "tf32": 1100.0}, 167, 8000, Link.NVSWITCH, 900, 50, 148),
+        Gpu("b200-sxm6-180gb", {"fp8": 4500.0, "bf16": 2250.0, "tf32": 1100.0}, 179, 8000, Link.NVSWITCH, 900, 50, 148),
     )
 }
-"""Products by name. Memory is in GiB: what the marketing calls 80 GB is 80 GiB up to Ampere and on the H100; the H200's
-141 GB and the B200's 180 GB are decimal."""
+"""Products by name. Memory is in GiB, as the driver shows it: 80 GB of a datasheet are 80 GiB, the H200's 141 GB 140
+(143,771 MiB), the B200's 180 GB 179 (183,359 MiB). GDDR loses a sixteenth to error correction: 46,068 MiB of 48 GB."""
 
 _FAMILIES = sorted({name.split("-")[0] for name in CATALOGUE}, key=len, reverse=True)
 

@@ -206,9 +206,11 @@ def step(
     attention = machine.gemm(tokens, (model.attention_width + 2 * model.key_width) / tp, model.hidden, width)
     attention = attention + machine.gemm(tokens, model.hidden, model.attention_width / tp, width)
     experts = float(max(1, model.experts))
-    routed = tokens * model.active_experts
+    # Where other replicas share the experts, their tokens come here too.
+    sharing = np.maximum(1.0, knobs.expert_ranks / tp)
+    routed = tokens * model.active_experts * sharing
     reached = np.minimum(experts, routed) / knobs.expert_ranks
-    inner = model.ffn * knobs.expert_ranks / tp
+    inner = model.ffn * np.minimum(knobs.expert_ranks / tp, 1.0)
     rows = np.maximum(1.0, routed / knobs.expert_ranks / reached)
     ffn = reached * (
         machine.gemm(rows, inner * (2 if model.gated else 1), model.hidden, width)
@@ -224,6 +226,7 @@ def step(
     core = machine.attention(scores, 2 * prefill * model.attention_width * 2 / tp) + machine.stream(cache)
     message = tokens * model.hidden * 2
     link = np.where(tp > 1, 2 * machine.all_reduce(message, tp), 0.0)
+    link = link + 2 * machine.all_gather(message * sharing, sharing, tp)
     eager = np.where(knobs.eager, 12 * _EAGER, 0.0)
     layers = model.layers * (attention + ffn + elementwise + core + link + eager)
     head = machine.gemm(decoding, model.vocabulary / tp, model.hidden, 2.0)

@@ -24,7 +24,8 @@ class ServingKnobs:
 
     Attributes:
         tp, pp: degrees of parallelism of one replica.
-        expert_ranks: ranks over which experts are spread; each expert is split over tp / expert_ranks.
+        expert_ranks: ranks over which experts are spread, beyond tp those of other replicas too; each expert is split
+            over tp / expert_ranks of them, if that is more than one.
         sequences: that run at once in one batch; each pipeline stage has a batch of its own.
         budget: tokens of one step.
         memory_share: of the GPU's memory that the server may take.
@@ -56,8 +57,10 @@ def serving_knobs(columns: Columns, shape: Shape, workload: Workload) -> Serving
     # Without chunks a prompt takes a step of its own, however long.
     chunked = columns.flag("enable_chunked_prefill", True)
     budget = np.where(chunked, budget, np.maximum(budget, float(workload.input_tokens or 1024)))
-    spread = np.where(columns.flag("enable_expert_parallel", False), tp, columns.number("ep", 1.0))
-    experts = np.clip(spread, 1.0, np.minimum(tp, max(1, shape.experts)))
+    # vLLM spreads experts over the ranks of all replicas.
+    most = np.where(columns.flag("enable_expert_parallel", False), tp * columns.number("dp", 1.0), tp)
+    spread = np.where(columns.flag("enable_expert_parallel", False), most, columns.number("ep", 1.0))
+    experts = np.clip(spread, 1.0, np.minimum(most, max(1, shape.experts)))
     precision = workload.precision or "bf16"
     default = {"fp8": 1.0, "int8": 1.0, "fp32": 4.0}.get(precision, 2.0)
     return ServingKnobs(

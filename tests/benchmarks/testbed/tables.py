@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -18,6 +20,19 @@ def space(bed: Bed) -> SearchSpace:
     """The search space of a problem."""
     document = {**bed.job, "spec": {**bed.job["spec"], "profile": {"command": ["unused"]}}}
     return convert.problem(convert.job(document)).space
+
+
+def current(bed: Bed, directory: Path) -> bool:
+    """Whether both files are there, written by the testbed as it is now."""
+    made_by = directory / f"{bed.name}.testbed"
+    return made_by.exists() and made_by.read_text(encoding="utf-8") == _state()
+
+
+@cache
+def _state() -> str:
+    """SHA-256 of the testbed's own code."""
+    code = (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(b"".join(code)).hexdigest()
 
 
 def write(bed: Bed, directory: Path) -> dict[str, int]:
@@ -50,4 +65,5 @@ def write(bed: Bed, directory: Path) -> dict[str, int]:
     (directory / f"{bed.name}.yaml").write_text(
         yaml.safe_dump(dict(bed.job), sort_keys=False, width=120), encoding="utf-8"
     )
+    (directory / f"{bed.name}.testbed").write_text(_state(), encoding="utf-8")
     return counts

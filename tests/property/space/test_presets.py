@@ -42,7 +42,7 @@ def targets(draw: st.DrawFn, *, training: bool) -> Target:
         gpus=Gpus(
             nodes=draw(st.sampled_from([1, 1, 2, 3, 8])),
             per_node=draw(st.sampled_from([1, 2, 4, 6, 8])),
-            memory=draw(st.sampled_from([None, 16, 40, 80])) and draw(st.sampled_from([16, 40, 80])) * 2**30,
+            memory=draw(st.sampled_from([None, 16 * 2**30, 40 * 2**30, 80 * 2**30])),
             fp8=draw(st.booleans()),
             ample=draw(st.booleans()),
         ),

@@ -14,8 +14,8 @@ from tests.benchmarks.__main__ import main
 from tests.benchmarks.accuracy import accuracy
 from tests.benchmarks.page import page
 from tests.benchmarks.store import Case, Store
-from tests.benchmarks.suites import SUITES, Variant
-from tests.benchmarks.verdicts import misses, noisy, parts
+from tests.benchmarks.suites import RIVALS, SUITES, Variant
+from tests.benchmarks.verdicts import glance, misses, noisy, parts
 from tests.support.landscapes import TINY, tiny_landscape
 
 from autoscout.baselines import ALGORITHMS
@@ -97,13 +97,14 @@ def test_one_command_writes_figures_and_page(landscapes, tmp_path):
     assert (noise["budget"], noise["noise"], noise["endedWithin"]) == (5, 0.05, None)
     assert noise["algorithms"]["coordinate"]["seeds"] == 2
     assert noise["algorithms"]["coordinate"]["seedsWithin"]["1.01"] == 2
-    assert "tpe" not in noise["algorithms"]  # was not asked for
+    assert "cherrypick" not in noise["algorithms"]  # was not asked for
     assert document(output, "ablations")["endedWithin"] == 1.01
     assert (output / "ablations" / "grid.svg").read_text().startswith("<svg ")
     assert ">minutes of profiles (modelled)</text>" in (output / "ablations" / "grid-time.svg").read_text()
     page = (output / "README.md").read_text()
     assert "## What each part brings (Figure 8 of the paper)" in page
     assert "| no tournament | " in page
+    assert "2 seeds, budget 5 profiles, noise 0.05. Not run here: cherrypick, random." in page
     assert "no blind test" in page
 
 
@@ -179,6 +180,14 @@ def test_the_page_says_where_it_loses():
     ]
 
 
+def test_a_rival_that_did_not_run_everywhere_is_named_beside_the_verdict():
+    whole = {"autoscout": needed(5), **{name: needed(90) for name in RIVALS}}
+    without = {name: each for name, each in whole.items() if name != "smac"}
+    documents = [{"landscape": name, "algorithms": each} for name, each in (("one", whole), ("other", without))]
+    assert "Not every rival ran on every landscape: smac;" in glance(documents, {})
+    assert "Not every rival" not in glance(documents[:1], {})
+
+
 def test_a_part_that_brings_nothing_is_reported():
     algorithms = {
         "all parts": needed(10),
@@ -210,6 +219,10 @@ def test_what_a_profile_costs():
     serving = replace(TINY, objectives=(Objective("milliseconds_per_token"),))
     assert cost.seconds(training, row(Status.OK, seconds_per_iteration=4.0)) == 60 + 15 * 4
     assert cost.seconds(serving, row(Status.OK, milliseconds_per_token=0.5)) == 60 + 32.768
+    rate = replace(TINY, objectives=(Objective("tokens_per_second"),))
+    assert cost.seconds(rate, row(Status.OK, tokens_per_second=2000.0)) == 60 + 32.768
+    latency = replace(TINY, objectives=(Objective("ttft_ms"),))
+    assert cost.seconds(latency, row(Status.OK, ttft_ms=900.0)) == 60
     assert cost.seconds(training, row(Status.OOM)) == 75
     assert cost.seconds(training, row(Status.FAILED)) == cost.seconds(training, None) == 60
 

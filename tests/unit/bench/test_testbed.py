@@ -22,7 +22,7 @@ from tests.benchmarks.testbed.layer import expert_rows, play
 from tests.benchmarks.testbed.model import Layout
 from tests.benchmarks.testbed.pipeline import Work
 from tests.benchmarks.testbed.serving import LONGEST, Load, RefusedError, Server, cache_tokens, serve, step
-from tests.benchmarks.testbed.tables import space, write
+from tests.benchmarks.testbed.tables import current, space, write
 from tests.benchmarks.testbed.training import iteration
 from tests.benchmarks.work import landscape, sources
 
@@ -330,6 +330,14 @@ class TestTables:
             write(small, directory)
         for name in (f"{small.name}.yaml", f"{small.name}.csv.gz"):
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+    def test_a_table_that_another_state_of_the_testbed_wrote_is_not_current(self, tmp_path):
+        small = next(bed for bed in beds() if bed.name.endswith("-3dp"))
+        assert not current(small, tmp_path)
+        write(small, tmp_path)
+        assert current(small, tmp_path)
+        (tmp_path / f"{small.name}.testbed").write_text("another", encoding="utf-8")
+        assert not current(small, tmp_path)
 
     def test_each_space_contains_the_smaller_one(self):
         sizes = {bed.name: space(bed).count() for bed in beds()}

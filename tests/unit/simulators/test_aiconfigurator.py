@@ -10,6 +10,7 @@ import pytest
 
 from autoscout.simulators import aiconfigurator
 from autoscout.simulators.aiconfigurator import KernelsError, models, tables
+from autoscout.simulators.hardware import CATALOGUE
 from autoscout.simulators.registry import AICONFIGURATOR, obstacle, simulator_for
 from autoscout.simulators.workload import Architecture, Hardware, Pool, Workload
 
@@ -53,6 +54,27 @@ def test_a_step_takes_longer_the_more_it_does() -> None:
 def test_names_of_one_model_are_the_same_model() -> None:
     assert "meta-llama/Meta-Llama-3.1-8B" in models()
     assert tables(WORKLOAD, "NVIDIA-A100-SXM4-80GB") == ("meta-llama/Meta-Llama-3.1-8B", "a100_sxm")
+
+
+@pytest.mark.parametrize("name", aiconfigurator.SYSTEMS)
+def test_every_system_is_a_gpu_of_the_catalogue(name: str) -> None:
+    assert name in CATALOGUE
+
+
+@needs_tables
+@pytest.mark.parametrize(
+    ("product", "system"),
+    [("NVIDIA-H100-80GB-HBM3", "h100_sxm"), ("h100-sxm5-80gb", "h100_sxm"), ("NVIDIA-L40S", "l40s")],
+)
+def test_a_gpu_is_known_as_the_catalogue_knows_it(product: str, system: str) -> None:
+    assert tables(WORKLOAD, product)[1] == system
+
+
+@needs_tables
+@pytest.mark.parametrize("product", ["NVIDIA-L40", "NVIDIA-GH200-480GB", "NVIDIA-GB200", "NVIDIA-A100-SXM4-40GB"])
+def test_a_gpu_whose_name_or_family_is_like_a_measured_one_has_not_its_kernels(product: str) -> None:
+    with pytest.raises(KernelsError, match=re.escape(f"{product!r}, which aiconfigurator has not measured")):
+        tables(WORKLOAD, product)
 
 
 @needs_tables

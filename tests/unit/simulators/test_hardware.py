@@ -32,6 +32,24 @@ def test_node_labels_name_their_product(product, name):
     assert find(product).name == name
 
 
+@pytest.mark.parametrize(
+    ("product", "mib"),
+    [
+        # As nvidia-smi shows them.
+        ("NVIDIA-A100-SXM4-80GB", 81_920),
+        ("NVIDIA-A40", 46_068),
+        ("NVIDIA-L40S", 46_068),
+        ("NVIDIA-L4", 23_034),
+        ("NVIDIA-A10", 23_028),
+        ("Tesla-T4", 15_360),
+        ("NVIDIA-H200", 143_771),
+        ("NVIDIA-B200", 183_359),
+    ],
+)
+def test_memory_is_what_the_driver_shows(product, mib):
+    assert find(product).memory_gib == pytest.approx(mib / 1024, rel=0.01)
+
+
 @pytest.mark.parametrize("product", [None, "", "AMD-Instinct-MI300X", "NVIDIA-A1000"])
 def test_an_unknown_product_is_none(product):
     assert find(product) is None

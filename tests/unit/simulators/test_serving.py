@@ -100,6 +100,18 @@ def test_quantised_weights_and_caches_save_memory_and_time():
     assert np.all(prediction.column("tpot_ms")[0][1:] < prediction.column("tpot_ms")[0][0])
 
 
+def test_replicas_share_experts_where_these_are_spread():
+    mixture = replace(SERVING, architecture=replace(SERVING.architecture, experts=64, experts_per_token=8))
+    plain = {"tp": 1, "dp": 8, "max_num_seqs": 16}
+    whole, shared = serve(plain, plain | {"enable_expert_parallel": True}, workload=mixture).peak_memory_gib
+    experts = 2 * 32 * 64 * 3 * 4096 * 11008 / 2**30
+    assert whole - shared == pytest.approx(experts * 7 / 8, rel=0.01)
+    alone = {"tp": 1, "max_num_seqs": 16}
+    assert column("tpot_ms", alone, workload=mixture) == column(
+        "tpot_ms", alone | {"enable_expert_parallel": True}, workload=mixture
+    )
+
+
 def test_a_mixture_reads_only_the_experts_that_tokens_reach():
     mixture = replace(SERVING, architecture=replace(SERVING.architecture, experts=8, experts_per_token=2))
     one, many = (

@@ -38,7 +38,9 @@ def with_expert_defaults(
         for name, parameter in space.by_name.items()
     }
     considered = (defaults | dict(candidate) for candidate in draft.candidates(free))
-    valid = list(islice((each for each in considered if space.is_valid(each)), _CONSIDERED))
+    # A candidate derives some degrees from others, and so may contradict what the job chose for them.
+    kept_too = (each for each in considered if chosen.items() <= each.items())
+    valid = list(islice((each for each in kept_too if space.is_valid(each)), _CONSIDERED))
     best = _best(valid, draft.cautious, judge) if valid else _nearest(space, defaults, chosen)
     if best is None:
         return space

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from tests.unit.space.presets.targets import TRAINING, space
+from tests.unit.space.presets.targets import GIB, NODE, ROUTED, SERVING, TRAINING, space
 
 from autoscout.space.expression import Expression
 from autoscout.space.parameter import Kind, SpaceError
@@ -38,6 +40,19 @@ def test_another_default_stays_and_the_others_follow_it():
     found = changed(name="tp", default=8)
     assert found.count() == WHOLE.count()
     assert (found.default()["tp"], found.default()["dp"]) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("preset", "target", "name", "value"),
+    [
+        ("megatron", TRAINING, "dp", 2),
+        ("megatron", replace(ROUTED, gpus=replace(NODE, nodes=8, memory=640 * GIB)), "etp", 4),
+        ("vllm", SERVING, "dp", 2),
+    ],
+)
+def test_a_default_that_experts_derive_from_others_stays_too(preset, target, name, value):
+    found = space(preset, target, Override("parameters[0]", name, default=value))
+    assert found.default()[name] == value
 
 
 def test_what_the_job_does_not_say_stays():
