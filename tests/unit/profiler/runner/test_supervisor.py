@@ -291,16 +291,13 @@ def test_a_rank_that_does_not_obey_is_killed_in_time():
     begin = time.monotonic()
     running.process.terminate()
     assert running.outcome().code == 128 + signal.SIGTERM
-    assert 3 < time.monotonic() - begin < 5
+    assert 3 < time.monotonic() - begin < 30, "it would sleep for a minute"
 
 
 def test_ranks_end_when_their_supervisor_is_killed():
-    running = Supervised(
-        rank("print('pid', os.getpid(), flush=True); reporter.progress(1, 9); threading.Event().wait()")
-    )
+    running = Supervised(rank("print('pid', os.getpid(), flush=True); threading.Event().wait()"))
     assert running.process.stdout is not None
     pid = int(next(line for line in running.process.stdout if line.startswith(b"pid")).split()[1])
-    running.wait_for("progress")
     running.process.kill()
     running.outcome()
     deadline = time.monotonic() + 20
