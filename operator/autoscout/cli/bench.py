@@ -166,7 +166,7 @@ def _problem(file: Path) -> Problem:
     except ValueError as error:
         raise BenchError(str(error)) from error
     try:
-        return convert.problem(convert.job(_with_command(document)))
+        return convert.problem(convert.job(_with_command(document)), looked_up=True)
     except ApiError as error:
         raise BenchError(f"{file}: {error}") from error
 
