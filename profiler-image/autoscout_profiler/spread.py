@@ -11,7 +11,7 @@ LEAST_SAMPLES = 3
 BETWEEN_STARTS = 0.14
 """Share of the median by which repetitions of one profile differ, whatever the samples of one say: twice their standard
 deviation, which was 2 and 8 % with Megatron (docs/reference/megatron.md) and 7 % with vLLM (docs/reference/vllm.md) on
-two CPU cores. GPUs have not been measured; they are likely to differ by less."""
+two CPU cores. On GPUs it was not measured."""
 
 
 def uncertainty(metric: str, samples: Sequence[float]) -> dict[str, float]:

@@ -51,12 +51,8 @@ VERDICTS = {"ablations": parts_in_words, "ablations-scored": parts_in_words, "si
 def page(directory: Path) -> str:
     """The page in Markdown."""
     parts = [HEAD]
-    found = {
-        name: [
-            each for each in _documents(directory / name) if len(each["algorithms"]) > 1
-        ]  # one alone compares nothing
-        for name in SUITES
-    }
+    # One variant alone compares nothing.
+    found = {name: [each for each in _documents(directory / name) if len(each["algorithms"]) > 1] for name in SUITES}
     if found["rivals"]:
         bare = {each["landscape"]: each["algorithms"] for each in found["profiles-only"]}
         parts.append(glance(found["rivals"], bare))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from autoscout.cli.files import UnwritableError
 from autoscout.cli.predict import OK, REFUSED, Asked, PredictError, asked, save
-from autoscout.cli.table import STATUS
+from autoscout.cli.table import STATUS, TableError, metric_of, status_of
 from autoscout.report.words import count
 from autoscout.search.landscape import Status
 from autoscout.simulators.accuracy import Accuracy, Known, accuracy, corrected, drawn
@@ -75,29 +75,21 @@ def _known(found: Asked, file: Path) -> list[Known]:
             f"{file}: there is no column of a metric that is predicted ({', '.join(metrics)}): "
             "--profiles needs measured rows"
         )
-    return [
-        _row(dict(zip(header, map(str.strip, cells), strict=True)), there, configuration, f"{file}: row {number}")
-        for (number, cells), configuration in zip(found.rows, found.configurations, strict=True)
-    ]
-
-
-def _row(cells: Mapping[str, str], metrics: Sequence[str], configuration: Mapping[str, Value], where: str) -> Known:
     try:
-        status = Status(cells[STATUS])
-    except ValueError:
-        problem = f"{cells[STATUS]!r} is none of {', '.join(Status)}"
-        raise PredictError(f"{where}, column {STATUS!r}: {problem}") from None
+        return [
+            _row(dict(zip(header, map(str.strip, cells), strict=True)), there, configuration, number)
+            for (number, cells), configuration in zip(found.rows, found.configurations, strict=True)
+        ]
+    except TableError as error:
+        raise PredictError(f"{file}: {error}") from error
+
+
+def _row(cells: Mapping[str, str], metrics: Sequence[str], configuration: Mapping[str, Value], number: int) -> Known:
+    status = status_of(cells[STATUS], number)
     if status is not Status.OK:
         return Known(configuration, None, out_of_memory=status is Status.OOM)
-    found: dict[str, float] = {}
-    for metric in metrics:
-        if not cells[metric]:
-            continue
-        try:
-            found[metric] = float(cells[metric])
-        except ValueError:
-            raise PredictError(f"{where}, column {metric!r}: {cells[metric]!r} is no number") from None
-    return Known(configuration, found)
+    values = {metric: metric_of(metric, cells[metric], number) for metric in metrics}
+    return Known(configuration, {metric: value for metric, value in values.items() if value is not None})
 
 
 def _lines(found: Accuracy, profiled: Sequence[Known], others: int, seed: int) -> Iterator[str]:

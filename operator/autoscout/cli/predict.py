@@ -162,9 +162,7 @@ def save(
     Raises:
         UnwritableError: it can't be written.
     """
-    problem = found.problem
-    named = [*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)]
-    metrics = list(dict.fromkeys([*named, *prediction.metrics]))
+    metrics = list(dict.fromkeys((*found.problem.metrics, *prediction.metrics)))
     added: list[str] = []
     columns: list[Sequence[str]] = []
     for metric in metrics:

@@ -96,10 +96,7 @@ def _row(header: list[str], cells: list[str], problem: Problem, number: int) -> 
         raise TableError(f"row {number}: has {len(cells)} cells, the header {len(header)}")
     given = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
     parameters = problem.space.by_name
-    try:
-        status = Status(given[STATUS])
-    except ValueError:
-        raise TableError(f"row {number}, column {STATUS!r}: {given[STATUS]!r} is none of {', '.join(Status)}") from None
+    status = status_of(given[STATUS], number)
     assignment = {name: _value(parameter, given[name], number) for name, parameter in parameters.items() if given[name]}
     try:
         configuration = problem.space.canonical(assignment)
@@ -127,18 +124,45 @@ def _value(parameter: Parameter, cell: str, number: int) -> Value:
         raise TableError(f"row {number}, column {parameter.name!r}: {error.problem}") from None
 
 
-def _metric(column: str, cell: str, number: int) -> float | None:
-    """The value of a metric; None where the cell is empty or not finite."""
+def status_of(cell: str, number: int) -> Status:
+    """How a profile ended.
+
+    Args:
+        number: of the row, where the header is 1.
+
+    Raises:
+        TableError: the cell holds no status.
+    """
+    try:
+        return Status(cell)
+    except ValueError:
+        raise TableError(f"row {number}, column {STATUS!r}: {cell!r} is none of {', '.join(Status)}") from None
+
+
+def metric_of(column: str, cell: str, number: int) -> float | None:
+    """The value of a metric; None where the cell is empty or not finite.
+
+    Args:
+        number: of the row, where the header is 1.
+
+    Raises:
+        TableError: the cell holds no number.
+    """
     if not cell:
         return None
     try:
         value = float(cell)
     except ValueError:
-        raise TableError(
-            f"row {number}, column {column!r}: {cell!r} is no number, so the column is no metric; "
-            "it is no parameter of the job either"
-        ) from None
+        raise TableError(f"row {number}, column {column!r}: {cell!r} is no number") from None
     return value if math.isfinite(value) else None
+
+
+def _metric(column: str, cell: str, number: int) -> float | None:
+    """The same of a column that is neither status nor parameter."""
+    try:
+        return metric_of(column, cell, number)
+    except TableError as error:
+        raise TableError(f"{error}, so the column is no metric; it is no parameter of the job either") from None
 
 
 def missing(landscape: Landscape) -> int:

@@ -62,7 +62,7 @@ class Ledgers:
             ApiError: a conflict: somebody wrote in between.
         """
         known = self._find(entry)
-        metadata, number, problem = self._session.job.metadata, entry.trial.number, self._session.problem
+        metadata, number = self._session.job.metadata, entry.trial.number
         before = known.get("status") or {}
         status = convert.trial_status(
             entry,
@@ -70,7 +70,7 @@ class Ledgers:
                 attempt_name(metadata.name, self._session.uid, number, attempt)
                 for attempt in range(len(entry.attempts) + running)
             ],
-            wanted=[*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)],
+            wanted=self._session.problem.metrics,
             running=running,
             start_time=before.get("startTime") or (timestamp(now) if running else None),
             completion_time=None if entry.outcome is None else timestamp(now),

@@ -39,10 +39,9 @@ def text(whole: str, limit: int = MESSAGE_BYTES) -> str:
 
 def metrics(problem: Problem, measured: Mapping[str, float]) -> dict[str, float]:
     """As many metrics as fit: those of the objectives and constraints first, then the others in their order."""
-    wanted = [*(each.metric for each in problem.objectives), *(each.metric for each in problem.constraints)]
     shown: dict[str, float] = {}
     left = METRICS_BYTES
-    for name in dict.fromkeys([*wanted, *measured]):
+    for name in dict.fromkeys((*problem.metrics, *measured)):
         if name not in measured or len(shown) == MAX_METRICS:
             continue
         cost = size({name: measured[name]})

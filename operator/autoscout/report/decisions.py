@@ -57,9 +57,8 @@ def _outcome(problem: Problem, entry: Entry) -> str:
         case None:
             return "pending"
         case Measured():
-            asked = [each.metric for each in problem.objectives] + [each.metric for each in problem.constraints]
             broken = "" if feasible_metrics(problem, entry) is not None else " (breaks a constraint or lacks a metric)"
-            return f"measured {_metrics(entry, tuple(dict.fromkeys(asked)))}{broken}"
+            return f"measured {_metrics(entry, problem.metrics)}{broken}"
         case Infeasible(reason, message) | Lost(reason, message):
             kind = "infeasible" if isinstance(entry.outcome, Infeasible) else "lost"
             first = message.strip().splitlines()

@@ -86,7 +86,7 @@ class Fold:
         self.known = self._forecast(self.seen.configurations, self.seen.levels)
         self.switched = self._switch()
         self.known = self._believed(self.known)
-        self.surrogate = self._learn()
+        self.surrogate = self._learn(self.seen, self.known, self.settled)
         for configuration in waiting(history):
             self.pretend(configuration)
 
@@ -186,12 +186,9 @@ class Fold:
             {name: np.append(values, 0.0) for name, values in seen.variance.items()},
         )
         self.known = _joined(self.known, known)
-        self.surrogate = self._learn()
+        self.surrogate = self._learn(self.seen, self.known, self.settled)
 
     # Inside
-
-    def _learn(self) -> LearnedSurrogate:
-        return self._learned_from(self.seen, self.known, self.settled)
 
     def _forecast(self, configurations: Sequence[Configuration], levels: Levels) -> Forecast:
         if not self.settings.simulators:
@@ -279,9 +276,9 @@ class Fold:
 
     def _learned(self, count: int) -> LearnedSurrogate:
         """The surrogate after the first `count` observations."""
-        return self._learned_from(self.seen.first(count), self.known.take(np.arange(count)), count)
+        return self._learn(self.seen.first(count), self.known.take(np.arange(count)), count)
 
-    def _learned_from(self, seen: Observations, known: Forecast, settled: int) -> LearnedSurrogate:
+    def _learn(self, seen: Observations, known: Forecast, settled: int) -> LearnedSurrogate:
         settings = self.settings
         return learn(
             self.problem,

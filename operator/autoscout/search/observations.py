@@ -67,8 +67,7 @@ def observe(problem: Problem, ledger: Ledger) -> Observations:
     """The observations in a ledger. Lost trials say nothing and are left out."""
     entries = [entry for entry in ledger.settled if isinstance(entry.outcome, Measured | Infeasible)]
     configurations = tuple(entry.trial.configuration for entry in entries)
-    chosen = [o.metric for o in problem.objectives] + [c.metric for c in problem.constraints] + [METRIC]
-    names = list(dict.fromkeys(chosen))
+    names = tuple(dict.fromkeys((*problem.metrics, METRIC)))
     return Observations(
         configurations=configurations,
         levels=levels_of(problem.space, configurations),

@@ -77,6 +77,12 @@ class Problem:
     workload: Workload | None = None
     hardware: Hardware | None = None
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that decide, each once: those of the objectives, then those of the constraints."""
+        asked = (*(each.metric for each in self.objectives), *(each.metric for each in self.constraints))
+        return tuple(dict.fromkeys(asked))
+
 
 @dataclass(frozen=True)
 class Budget:

@@ -1,7 +1,8 @@
 """The paper's simulators (App. B) inside the search: Table 2's regressions, fitted anew to every profile that arrives.
 
 They know nothing before the first profiles. The surrogate takes their weighted mean (Eq. 2) for a trend that a Gaussian
-process corrects: far from all that was measured the process alone falls back on the mean, and a trend goes on.
+process corrects (explicit basis functions: Rasmussen and Williams 2006, 2.7): far from all that was measured the
+process alone falls back on the mean, and a trend goes on.
 """
 
 from __future__ import annotations
