@@ -46,7 +46,8 @@ class AutoScout:
 
     def standing(self, problem: Problem, history: Ledger) -> Standing:
         """See `TellsStanding.standing`."""
-        state = Fold(problem, read(problem.settings), history)
+        # What is in flight says nothing of the simulators yet.
+        state = Fold(problem, read(problem.settings), Ledger(history.settled))
         simulated = self.simulated(problem, history)
         believed = simulated and state.switched is None
         return Standing(simulated, Fidelity.SIMULATED if believed else Fidelity.PROFILED, state.error)

@@ -86,9 +86,16 @@ class Fold:
         self.known = self._forecast(self.seen.configurations, self.seen.levels)
         self.switched = self._switch()
         self.known = self._believed(self.known)
-        self.surrogate = self._learn(self.seen, self.known, self.settled)
+        self._surrogate: LearnedSurrogate | None = None
         for configuration in waiting(history):
             self.pretend(configuration)
+
+    @property
+    def surrogate(self) -> LearnedSurrogate:
+        """Fitted when it is first asked for: whether the simulators are believed does not depend on it."""
+        if self._surrogate is None:
+            self._surrogate = self._learn(self.seen, self.known, self.settled)
+        return self._surrogate
 
     def next(self, rng: np.random.Generator, taken: set[str], number: int) -> Proposal | None:
         """The candidate that is worth most; None when there is none left."""
@@ -186,7 +193,7 @@ class Fold:
             {name: np.append(values, 0.0) for name, values in seen.variance.items()},
         )
         self.known = _joined(self.known, known)
-        self.surrogate = self._learn(self.seen, self.known, self.settled)
+        self._surrogate = None
 
     # Inside
 
