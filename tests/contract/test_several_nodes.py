@@ -165,7 +165,8 @@ async def test_a_node_that_is_lost_loses_the_attempt_whatever_the_others_say(sta
         "labelSelector": {"matchLabels": {"autoscout.io/trial": "0"}},
     }
     on_second_node = {"topologySpreadConstraints": [spread]}
-    steps = ("meet", "progress=0/1", "on=0:sleep=15", "on=0:error=FrameworkError:connection reset by peer", "exit=1")
+    # The lost node's pod must not end by itself before; the other one's error comes before Kubernetes gives up its peer.
+    steps = ("meet", "progress=0/1", "on=1:wait", "sleep=20", "error=FrameworkError:connection reset by peer", "exit=1")
     site = await start(changed(job(*steps), pool=CPU_NODES, template={"spec": on_second_node}))
     site.patience = 150.0
     executor = await running(site)

@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
-from statistics import median
+from statistics import median, stdev
 from typing import Any
 
 import pytest
@@ -166,7 +167,13 @@ def test_a_tuning_job_finds_a_best_configuration(
     values = {trial["spec"]["number"]: trial["status"]["metrics"][objective] for trial in trials}
     best = done["best"]
     assert {trials[number]["status"]["attempts"][-1]["reason"] for number in (0, best["trial"])} == {"Measured"}
-    assert best["trial"] == min(values, key=lambda number: values[number])
+    # The best beyond its own noise, not the luckiest: machines that do something else besides spread what is measured.
+    cautious = {
+        number: value + _standard_error(trials[number]["status"]["samples"][objective])
+        for number, value in values.items()
+        if trials[number]["status"]["attempts"][-1]["reason"] == "Measured"
+    }
+    assert best["trial"] == min(cautious, key=lambda number: cautious[number]), cautious
     assert best["speedup"] == pytest.approx(values[0] / values[best["trial"]], rel=1e-3)
     assert best["speedup"] > 1.2, "the defaults are far from the best on purpose"
     _say(framework, objective, trials, best, figure)
@@ -190,6 +197,11 @@ def test_a_profile_over_two_pods_is_measured_by_both(
     for rank, pod in ranks.items():
         log = privileged.run("logs", pod["metadata"]["name"]).stdout
         assert f"1 process(es) on CPUs (no hardware.gpusPerNode), ranks {rank}" in log
+
+
+def _standard_error(samples: list[float]) -> float:
+    """How far the mean of some samples may be off."""
+    return stdev(samples) / sqrt(len(samples))
 
 
 def _say(framework: str, objective: str, trials: list[Object], best: Object, figure: Figure) -> None:
