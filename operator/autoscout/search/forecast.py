@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from autoscout.search.encoding import pool_of
+from autoscout.search.encoding import geometry_of, pool_of
 from autoscout.search.gaussian import Floats, Levels
 from autoscout.search.problem import Problem
 from autoscout.search.smoothing import smoothed
@@ -80,7 +80,8 @@ def _pool_forecast(
     pool = pool_of(space)
     problem = Problem(space, (), seed=seed, workload=workload, hardware=hardware, settings={"kernels": kernels})
     found = forecast(problem, pool.configurations, pool.levels, noise)
-    made = {metric: smoothed(pool.levels, values) for metric, values in found.logarithms.items()}
+    geometry = geometry_of(space)
+    made = {metric: smoothed(geometry, pool.levels, values) for metric, values in found.logarithms.items()}
     rough = frozenset(metric for metric, values in made.items() if values is not found.logarithms[metric])
     return Forecast(made, found.fits, rough)
 
