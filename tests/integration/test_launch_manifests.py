@@ -27,12 +27,16 @@ def test_the_api_server_takes_the_manifest(kubectl: Kubectl, case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_its_pods_are_admitted_where_the_restricted_standard_is_enforced(kubectl: Kubectl, case: str) -> None:
-    template = list(yaml.safe_load_all(manifest(case)))[-1]["spec"]["template"]
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "one"} | template["metadata"],
-        "spec": template["spec"],
-    }
-    admitted = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
-    assert "created" in admitted.stdout
+    specs = [each.get("spec", {}) for each in yaml.safe_load_all(manifest(case))]
+    templates = [spec["template"] for spec in specs if "template" in spec]
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"one-{number}"} | each["metadata"],
+            "spec": each["spec"],
+        }
+        for number, each in enumerate(templates)
+    ]
+    admitted = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(pods))
+    assert admitted.stdout.count("created") == len(pods) > 0

@@ -123,6 +123,13 @@ CASES = {
         load={"mode": "serving", "requestsPerSecond": 4},
         precision="fp8",
     ),
+    "vllm-replicas-on-two-nodes": vllm({"tp": 4, "max_num_seqs": 256}, A100 | {"nodes": 2}),
+    "vllm-replica-over-three-nodes": vllm(
+        {"tp": 8, "pp": 3, "max_num_seqs": 256},
+        A100 | {"nodes": 3},
+        model={"name": "meta-llama/Llama-3.1-70B"},
+        load={"mode": "serving", "concurrency": 64},
+    ),
     "vllm-cpu": vllm({"max_num_seqs": 16}, CPU, model={"architecture": TINY}),
     "custom": CUSTOM,
     "custom-two-nodes": Case(

@@ -21,9 +21,10 @@ from autoscout_profiler.megatron import rules, shape
 from autoscout_profiler.megatron.flops import peak_teraflops
 from autoscout_profiler.megatron.knobs import CHOICES, KNOBS, Knobs
 from autoscout_profiler.megatron.settings import read
-from autoscout_profiler.runner.launch import Trial, megatron_world
+from autoscout_profiler.runner.launch import Hardware, Trial, megatron_world
 from autoscout_profiler.vllm.knobs import ALIASES, PLACEMENT, resolve
-from autoscout_profiler.vllm.model import dtype_and_quantization
+from autoscout_profiler.vllm.layout import layout
+from autoscout_profiler.vllm.model import dtype_and_quantization, is_dense
 
 TASKS: Mapping[str, tuple[str, ...]] = {"megatron": ("training", "fine-tuning"), "vllm": ("inference",)}
 """The built-in profilers, and what each measures."""
@@ -81,11 +82,6 @@ def _task(job: TuningJob) -> Iterator[FieldError]:
             "spec.workload.task",
             f"is {workload.task}, but the built-in profiler of {workload.framework} measures {' and '.join(tasks)}: "
             "set it, or give profile.command",
-        )
-    if workload.framework == "vllm" and job.spec.hardware.pools[0].nodes > 1:
-        yield FieldError(
-            "spec.hardware.pools[0].nodes",
-            "the built-in profiler of vllm measures an engine on one node: set it to 1",
         )
 
 
@@ -195,28 +191,38 @@ def _metrics(job: TuningJob) -> Iterator[FieldError]:
 
 
 def _default(job: TuningJob) -> Iterator[FieldError]:
-    """What Megatron's profiler refuses in the configuration that is measured first, the base of every speed-up.
-
-    Nothing comparable is known of vLLM without vLLM itself.
-    """
-    found, pool = expansion(job.spec), job.spec.hardware.pools[0]
-    if job.spec.workload.framework != "megatron" or not isinstance(found, Expansion):
+    """What the profiler refuses in the configuration that is measured first, the base of every speed-up."""
+    framework, found = job.spec.workload.framework, expansion(job.spec)
+    if not isinstance(found, Expansion):
         return
-    hardware = {"nodes": pool.nodes, "gpusPerNode": pool.gpus_per_node}
-    gpu = pool.gpus_per_node > 0
     try:
-        configuration = dict(found.space.default())
-        world = megatron_world(Trial({"configuration": configuration, "hardware": hardware}))
-        settings = read(configuration, workload_manifest(job), world=world, default_precision="bf16" if gpu else "fp32")
-        # Whether the image has Transformer Engine is seen there only.
-        rules.check(settings, gpu=gpu, transformer_engine=gpu)
+        check = _check_megatron if framework == "megatron" else _check_vllm
+        check(job, dict(found.space.default()))
     except SpaceError:
         return  # is said of the space itself
     except InvalidConfiguration as error:
         yield FieldError(
             "spec.searchSpace",
-            f"the built-in profiler of megatron refuses the defaults, which are measured first: {error}; choose others",
+            f"the built-in profiler of {framework} refuses the defaults, which are measured first: {error}; choose "
+            "others",
         )
+
+
+def _check_megatron(job: TuningJob, configuration: dict[str, Value]) -> None:
+    pool = job.spec.hardware.pools[0]
+    hardware = {"nodes": pool.nodes, "gpusPerNode": pool.gpus_per_node}
+    gpu = pool.gpus_per_node > 0
+    world = megatron_world(Trial({"configuration": configuration, "hardware": hardware}))
+    settings = read(configuration, workload_manifest(job), world=world, default_precision="bf16" if gpu else "fp32")
+    # Whether the image has Transformer Engine is seen there only.
+    rules.check(settings, gpu=gpu, transformer_engine=gpu)
+
+
+def _check_vllm(job: TuningJob, configuration: dict[str, Value]) -> None:
+    """Where its workers go. Of everything else nothing comparable is known without vLLM itself."""
+    pool = job.spec.hardware.pools[0]
+    hardware = Hardware(pool.gpu, pool.nodes, pool.gpus_per_node)
+    layout(resolve(configuration, OPTIONS), hardware, dense=is_dense(workload_manifest(job)))
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -99,6 +99,7 @@ def _program(job: TuningJob, configuration: Mapping[str, Value]) -> Program:
         ),
         nodes=pool.nodes,
         gpus=pool.gpus_per_node,
+        shares_memory=pool.gpus_per_node > 1,
         in_image=not rendered.command,
         notes=("It is the command that was measured.",),
     )

@@ -1,8 +1,13 @@
-"""A program as Kubernetes objects: a Job where it ends by itself, a Deployment and its Service where it serves."""
+"""A program as Kubernetes objects: a Job where it ends by itself, a Deployment and its Service where it serves.
+
+What serves from several nodes is two StatefulSets, whose pods keep their names and numbers: the node that takes the
+requests, and all others. They run the same program, but only the first listens, so only it has probes and a Service.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from autoscout.api.names import GROUP
 from autoscout.api.tuning_job import TuningJob
@@ -16,11 +21,19 @@ from autoscout.launch.program import FILES, MASTER_ADDRESS, NODE_RANK, LaunchErr
 IMAGE = "registry.example.com/replace-me:latest"
 """In place of an image that the job does not name."""
 NAME_LABEL = f"{GROUP}/launch"
+NODE_LABEL = f"{GROUP}/node"
+"""Of a pod that serves together with others: `FIRST` or `OTHER`."""
+FIRST = "first"
+OTHER = "other"
 
 _FILES = "/etc/autoscout"
 _STARTUP_SECONDS = 1800
 """How long a server may load its weights and capture its graphs."""
 _PROBE_SECONDS = 10
+_JOB_INDEX: Object = {"valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}}}
+_POD_INDEX: Object = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}}
+_POD_ADDRESS: Object = {"valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+_NOTHING: Object = {}
 
 
 def objects(program: Program, job: TuningJob) -> Iterator[Object]:
@@ -35,50 +48,104 @@ def objects(program: Program, job: TuningJob) -> Iterator[Object]:
     """
     # Services must begin with a letter.
     name = job.metadata.name if job.metadata.name[0].isalpha() else f"run-{job.metadata.name}"
-    pod = _pod(program, job, name)
     if program.files:
-        yield _object("v1", "ConfigMap", name) | {"data": dict(program.files)}
-    if program.port is not None:
-        yield _service(name, program.port, {"selector": {NAME_LABEL: name}})
-        yield _object("apps/v1", "Deployment", name) | {
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": {NAME_LABEL: name}},
-                # The new one would wait for the GPUs of the old one.
-                "strategy": {"type": "Recreate"},
-                "template": pod,
-            }
+        yield _object("v1", "ConfigMap", name, name) | {"data": dict(program.files)}
+    if program.port is None:
+        yield from _job(program, job, name)
+    elif program.nodes == 1:
+        yield from _server(program, job, name, program.port)
+    else:
+        yield from _servers(program, job, name, program.port)
+
+
+def _job(program: Program, job: TuningJob, name: str) -> Iterator[Object]:
+    ends: Object = {"restartPolicy": "Never"}
+    nodes: Object = {}
+    if program.nodes > 1:
+        yield _names(name, name)
+        ends["subdomain"] = name
+        nodes = {"completionMode": "Indexed", "completions": program.nodes, "parallelism": program.nodes}
+    address = {"value": f"{name}-0.{name}"}
+    places = {NODE_RANK: _JOB_INDEX, MASTER_ADDRESS: address, MASTER_ADDRESS_VARIABLE: address}
+    pod = _pod(program, job, name, {NAME_LABEL: name}, places, ends)
+    yield _object("batch/v1", "Job", name, name) | {"spec": {**nodes, "backoffLimit": 0, "template": pod}}
+
+
+def _server(program: Program, job: TuningJob, name: str, port: int) -> Iterator[Object]:
+    labels = {NAME_LABEL: name}
+    yield _service(name, port, labels)
+    yield _object("apps/v1", "Deployment", name, name) | {
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            # The new one would wait for the GPUs of the old one.
+            "strategy": {"type": "Recreate"},
+            "template": _pod(program, job, name, labels),
         }
-        return
-    several = program.nodes > 1
-    if several:
-        headless: Object = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {NAME_LABEL: name}}
-        yield _object("v1", "Service", name) | {"spec": headless}
-    nodes = {"completionMode": "Indexed", "completions": program.nodes, "parallelism": program.nodes} if several else {}
-    yield _object("batch/v1", "Job", name) | {"spec": {**nodes, "backoffLimit": 0, "template": pod}}
+    }
 
 
-def _object(version: str, kind: str, name: str) -> Object:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": {NAME_LABEL: name}}}
+def _servers(program: Program, job: TuningJob, name: str, port: int) -> Iterator[Object]:
+    """What serves from several nodes; the first has number 0, the others follow."""
+    nodes = f"{name}-nodes"
+    first, other = ({NAME_LABEL: name, NODE_LABEL: node} for node in (FIRST, OTHER))
+    yield _service(name, port, first)
+    yield _names(nodes, name)
+    # It listens at its address: its name may not lead there yet.
+    places: dict[str, Object] = {NODE_RANK: {"value": "0"}, MASTER_ADDRESS: _POD_ADDRESS}
+    yield _stateful(name, nodes, first, {"replicas": 1}, _pod(program, job, name, first, places))
+    headless = replace(program, groups=(*program.groups, program.others), port=None)
+    places = {NODE_RANK: _POD_INDEX, MASTER_ADDRESS: {"value": f"{name}-0.{nodes}"}}
+    count = {"replicas": program.nodes - 1, "ordinals": {"start": 1}}
+    yield _stateful(f"{name}-others", nodes, other, count, _pod(headless, job, name, other, places))
 
 
-def _service(name: str, port: int, spec: Object) -> Object:
+def _stateful(name: str, service: str, labels: Object, count: Object, pod: Object) -> Object:
+    # All at once: none is ready before it has met the others.
+    spec = {**count, "serviceName": service, "podManagementPolicy": "Parallel", "selector": {"matchLabels": labels}}
+    return _object("apps/v1", "StatefulSet", name, labels[NAME_LABEL]) | {"spec": spec | {"template": pod}}
+
+
+def _object(version: str, kind: str, name: str, program: str) -> Object:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": {NAME_LABEL: program}}}
+
+
+def _service(name: str, port: int, selector: Object) -> Object:
     ports = [{"name": "http", "port": port, "targetPort": "http"}]
-    return _object("v1", "Service", name) | {"spec": spec | {"ports": ports}}
+    return _object("v1", "Service", name, name) | {"spec": {"selector": selector, "ports": ports}}
 
 
-def _pod(program: Program, job: TuningJob, name: str) -> Object:
+def _names(name: str, program: str) -> Object:
+    """The headless Service by which the pods of a program find each other."""
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {NAME_LABEL: program}}
+    return _object("v1", "Service", name, program) | {"spec": headless}
+
+
+def _pod(
+    program: Program,
+    job: TuningJob,
+    name: str,
+    labels: Object,
+    places: Mapping[str, Object] = _NOTHING,
+    ends: Object = _NOTHING,
+) -> Object:
+    """The template of a pod.
+
+    Args:
+        name: of what is launched.
+        places: the variables that tell it where it is; those that the program does not ask for are left out.
+        ends: what else its spec says.
+    """
     volumes, mounts = _volumes(program, name)
     spec: Object = {
         # What a profile may say of its pod holds here too, but for its end.
-        **({} if program.port is not None else {"restartPolicy": "Never"}),
-        **({"subdomain": name} if program.nodes > 1 else {}),
+        **ends,
         **UNPRIVILEGED_POD,
         **node_choice(job.spec.hardware.pools[0]),
-        "containers": [_container(program, job, name) | ({"volumeMounts": mounts} if mounts else {})],
+        "containers": [_container(program, job, places) | ({"volumeMounts": mounts} if mounts else {})],
         **({"volumes": volumes} if volumes else {}),
     }
-    pod, errors = apply_template({"metadata": {"labels": {NAME_LABEL: name}}, "spec": spec}, job.spec.profile.template)
+    pod, errors = apply_template({"metadata": {"labels": labels}, "spec": spec}, job.spec.profile.template)
     if errors:
         raise LaunchError(errors[0].field.removeprefix("spec."), errors[0].message)
     containers = [each | {"name": "main"} if each["name"] == CONTAINER else each for each in pod["spec"]["containers"]]
@@ -88,8 +155,8 @@ def _pod(program: Program, job: TuningJob, name: str) -> Object:
 def _volumes(program: Program, name: str) -> tuple[list[Object], list[Object]]:
     volumes: list[Object] = []
     mounts: list[Object] = []
-    if program.gpus > 1:
-        # NCCL's ranks of one node exchange data through it; a container's own has 64 MiB.
+    if program.shares_memory:
+        # A container's own has 64 MiB.
         volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108 - no file of ours
     if program.files:
@@ -98,14 +165,14 @@ def _volumes(program: Program, name: str) -> tuple[list[Object], list[Object]]:
     return volumes, mounts
 
 
-def _container(program: Program, job: TuningJob, name: str) -> Object:
+def _container(program: Program, job: TuningJob, places: Mapping[str, Object]) -> Object:
     words = [_word(word) for group in program.groups for word in _joined(group)]
     container: Object = {
         "name": CONTAINER,
         "image": job.spec.profile.image or IMAGE,
         **({"args": words} if program.in_image else {"command": words[:1], "args": words[1:]}),
     }
-    if env := _environment(program, name):
+    if env := _environment(program, places):
         container["env"] = env
     if program.port is not None:
         health: Object = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": _PROBE_SECONDS}
@@ -124,16 +191,10 @@ def _joined(group: tuple[str, ...]) -> tuple[str, ...]:
     return ("=".join(group),) if len(group) == 2 and group[0].startswith("--") else group
 
 
-def _environment(program: Program, name: str) -> list[Object]:
-    first = {"value": f"{name}-0.{name}"}
-    values: dict[str, Object] = {
-        NODE_RANK: {"valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}}},
-        MASTER_ADDRESS: first,
-        MASTER_ADDRESS_VARIABLE: first,
-    }
+def _environment(program: Program, places: Mapping[str, Object]) -> list[Object]:
     own = [{"name": variable, "value": literal(value)} for variable, value in program.environment.items()]
     # Kubernetes sets the others itself.
-    return own + [{"name": each, **values[each]} for each in program.variables if each in values]
+    return own + [{"name": each, **places[each]} for each in program.variables if each in places]
 
 
 def _word(word: str) -> str:

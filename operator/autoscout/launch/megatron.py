@@ -77,6 +77,7 @@ def program(configuration: Mapping[str, Value], workload: Mapping[str, Any], har
         files={OVERLAP_FILE: _overlap_file(settings)} if settings.communication_sms else {},
         nodes=nodes,
         gpus=gpus,
+        shares_memory=gpus > 1,  # NCCL
         notes=tuple(_notes(settings, gpus=gpus)),
     )
 

@@ -54,7 +54,9 @@ class Program:
         variables: those whose value only the place knows: name to what it is.
         files: name to text, written before it is started.
         nodes: on each of which it is started once.
+        others: words that follow on all nodes but the first.
         gpus: that it needs on each node.
+        shares_memory: whether its processes on a node exchange data through `/dev/shm`.
         port: where it serves; None: it ends by itself.
         in_image: whether the words follow the entry point of the image, and are no command line by themselves.
         notes: what a person should know before starting it.
@@ -65,7 +67,9 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     nodes: int = 1
+    others: tuple[str, ...] = ()
     gpus: int = 0
+    shares_memory: bool = False
     port: int | None = None
     in_image: bool = False
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from autoscout.launch.program import FILES, Program, pieces
+from autoscout.launch.program import FILES, NODE_RANK, Program, pieces
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HERE = "."
@@ -15,7 +15,7 @@ _WIDTH = 100
 
 def line(program: Program) -> str:
     """What a person copies into a shell. Files are expected in the working directory."""
-    words = [_quoted(word) for group in program.groups for word in group]
+    words = [_quoted(word) for group in program.groups for word in group] + [*_others(program)]
     if all(_NAME.fullmatch(name) for name in program.environment):
         return " ".join((*_assignments(program.environment), *words))
     return " ".join((*_env(program.environment), *words))
@@ -46,6 +46,7 @@ def _lines(program: Program, title: str) -> Iterator[str]:
         yield f"export {assignment}"
     unnamed = {name: value for name, value in program.environment.items() if name not in named}
     groups = [tuple(_quoted(word) for word in group) for group in program.groups]
+    groups += [(word,) for word in _others(program)]
     if unnamed:
         groups = [_env(unnamed), *groups]
     first, *rest = (" ".join(group) for group in groups)
@@ -77,6 +78,13 @@ def _env(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The program that sets variables too whose names no shell can assign; a name like `-S` is no option of it."""
     end_of_options = ["--"] if any(name.startswith("-") for name in environment) else []
     return ("env", *end_of_options, *(shlex.quote(f"{name}={value}") for name, value in environment.items()))
+
+
+def _others(program: Program) -> Iterator[str]:
+    """What puts the words of the other nodes into a command line that is the same on all of them."""
+    if program.others:
+        words = " ".join(_quoted(word) for word in program.others)
+        yield f'$(test "${{{NODE_RANK}}}" = 0 || echo {words})'
 
 
 def _quoted(word: str) -> str:

@@ -5,16 +5,17 @@ Names and values are read by the code that the profiler reads them with: what is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoscout.api.vllm_arguments import OPTIONS
-from autoscout.launch.program import LaunchError, Program
+from autoscout.launch.program import MASTER_ADDRESS, NODE_RANK, LaunchError, Program, variable
 from autoscout.space.values import Value
 from autoscout_profiler.errors import InvalidConfiguration
-from autoscout_profiler.vllm.knobs import DEGREES, command_line, resolve
-from autoscout_profiler.vllm.model import dtype_and_quantization
+from autoscout_profiler.runner.launch import DEFAULT_MASTER_PORT, hardware_of
+from autoscout_profiler.vllm.knobs import REPLICAS, command_line, resolve
+from autoscout_profiler.vllm.layout import Layout, layout
+from autoscout_profiler.vllm.model import dtype_and_quantization, is_dense
 from autoscout_profiler.vllm.requests import LONGEST
 from autoscout_profiler.vllm.settings import Load
 
@@ -22,7 +23,8 @@ PORT = 8000
 """Where `vllm serve` listens unless it is told otherwise."""
 MODEL = "/models/model"
 """In place of a model without a name."""
-REPLICAS = "data_parallel_size"
+HEADLESS = "--headless"
+"""What the nodes run that take no requests themselves."""
 
 
 def program(configuration: Mapping[str, Value], workload: Mapping[str, Any], hardware: Mapping[str, Any]) -> Program:
@@ -42,17 +44,37 @@ def program(configuration: Mapping[str, Value], workload: Mapping[str, Any], har
         load = Load.read(workload)
         given = resolve(configuration, OPTIONS)
         values = _defaults(workload, load, gpus) | given
-        degrees = _degrees(values, gpus)
-        values |= {name: degree for name, degree in degrees.items() if degree > 1}
+        spread = layout(values, hardware_of({"hardware": hardware}), dense=is_dense(workload))
+        if spread.replicas > 1:
+            values[REPLICAS] = spread.replicas
         groups = [group for each in values.items() for group in _group(*each)]
     except InvalidConfiguration as error:
         raise LaunchError(error.field, str(error).removeprefix(f"{error.field}: ")) from error
     return Program(
-        groups=(("vllm", "serve", name or MODEL), *groups),
-        gpus=math.prod(degrees.values()) if gpus else 0,
+        groups=(("vllm", "serve", name or MODEL), *groups, *_nodes(spread)),
+        variables=(
+            {NODE_RANK: f"number of this node, 0 to {spread.nodes - 1}", MASTER_ADDRESS: "name or address of node 0"}
+            if spread.nodes > 1
+            else {}
+        ),
+        others=(HEADLESS,) if spread.nodes > 1 else (),
+        nodes=spread.nodes,
+        gpus=spread.local if gpus else 0,
+        # With one worker alone there is no executor that would need it.
+        shares_memory=spread.replicas * spread.each > 1,
         port=PORT,
-        notes=tuple(_notes(load, given, name)),
+        notes=tuple(_notes(load, given, name, spread)),
     )
+
+
+def _nodes(spread: Layout) -> Iterator[tuple[str, ...]]:
+    """How the nodes of several find each other, in the words that the profiler starts them with."""
+    if spread.nodes > 1:
+        yield ("--distributed-executor-backend", "mp")
+        yield ("--nnodes", str(spread.nodes))
+        yield ("--node-rank", variable(NODE_RANK))
+        yield ("--master-addr", variable(MASTER_ADDRESS))
+        yield ("--master-port", str(DEFAULT_MASTER_PORT))
 
 
 def _defaults(workload: Mapping[str, Any], load: Load, gpus: int) -> dict[str, Any]:
@@ -70,25 +92,6 @@ def _defaults(workload: Mapping[str, Any], load: Load, gpus: int) -> dict[str, A
     return values
 
 
-def _degrees(values: Mapping[str, Any], gpus: int) -> dict[str, int]:
-    """Degrees of parallelism: replicas fill the GPUs where the configuration does not say how many there are."""
-    degrees = {name: _count(name, values.get(name, 1)) for name in DEGREES}
-    each = math.prod(degrees.values()) // degrees[REPLICAS]
-    if gpus and REPLICAS not in values:
-        degrees[REPLICAS] = max(1, gpus // each)
-    if gpus and math.prod(degrees.values()) > gpus:
-        raise LaunchError(
-            "tensor_parallel_size", f"{math.prod(degrees.values())} GPUs are needed and a node has {gpus}"
-        )
-    return degrees
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    raise LaunchError(name, f"{value!r} is no whole number from 1")
-
-
 def _group(name: str, value: Value) -> Iterator[tuple[str, ...]]:
     words = command_line({name: value}, OPTIONS)
     if words:
@@ -96,7 +99,7 @@ def _group(name: str, value: Value) -> Iterator[tuple[str, ...]]:
         yield (flag, text) if equals else tuple(words)
 
 
-def _notes(load: Load, given: Mapping[str, Any], name: str | None) -> Iterator[str]:
+def _notes(load: Load, given: Mapping[str, Any], name: str | None, spread: Layout) -> Iterator[str]:
     if name is None:
         yield f"The workload names no model: put its name or path in place of {MODEL}."
     elif not name.startswith("/"):
@@ -108,3 +111,8 @@ def _notes(load: Load, given: Mapping[str, Any], name: str | None) -> Iterator[s
     unset = [each for each in ("max_num_seqs", "max_num_batched_tokens") if each not in given]
     if load.mode == "offline" and unset:
         yield f"Measured was the engine without its server, for which vLLM may choose another {' and '.join(unset)}."
+    if spread.nodes > 1:
+        yield (
+            f"It runs on {spread.nodes} nodes; node 0 takes the requests. Where one ends, see that all of them start "
+            "again."
+        )

@@ -230,8 +230,19 @@ def step(
     eager = np.where(knobs.eager, 12 * _EAGER, 0.0)
     layers = model.layers * (attention + ffn + elementwise + core + link + eager)
     head = machine.gemm(decoding, model.vocabulary / tp, model.hidden, 2.0)
-    hops = np.where(knobs.pp > 1, (knobs.pp - 1) * machine.point_to_point(message / tp, tp), 0.0)
+    hops = _hops(knobs, machine, message / tp)
     return layers + head + hops, model.layers * link + hops
+
+
+def _hops(knobs: ServingKnobs, machine: Machine, message: Floats) -> Floats:
+    """Seconds in which the stages of a replica hand a step on; neighbours share a node as long as it has room."""
+    node = float(max(1, machine.gpus_per_node))
+    across = np.minimum(knobs.pp, np.ceil(knobs.tp * knobs.pp / node)) - 1
+    within = knobs.pp - 1 - across
+    seconds: Floats = within * machine.point_to_point(message, knobs.tp) + across * machine.point_to_point(
+        message, node
+    )
+    return seconds
 
 
 def cache_width(knobs: ServingKnobs, model: Shape) -> Floats:

@@ -5,6 +5,8 @@
     requests     prompts, lengths and arrival times, the same for every configuration
     model        the model files that are mounted, or a config.json for an architecture
     knobs        the names of a configuration, and the engine's own arguments
+    address      the name of the first node
+    layout       how the workers of a configuration lie on several nodes
     environment  the variables that vLLM reads
     launch       from a trial to a running engine
     arguments    the engine's arguments and configuration, checked by the installed vLLM

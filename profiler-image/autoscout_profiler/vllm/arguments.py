@@ -19,7 +19,8 @@ from vllm.version import __version__
 from autoscout_profiler.errors import InvalidConfiguration
 from autoscout_profiler.runner.launch import Place
 from autoscout_profiler.vllm import knobs
-from autoscout_profiler.vllm.knobs import Option
+from autoscout_profiler.vllm.knobs import REPLICAS, Option
+from autoscout_profiler.vllm.layout import layout
 from autoscout_profiler.vllm.model import Source, dtype_and_quantization
 from autoscout_profiler.vllm.settings import Settings
 
@@ -118,12 +119,17 @@ def plan(settings: Settings, values: Mapping[str, Any], source: Source, longest:
     Raises:
         InvalidConfiguration: vLLM refuses the configuration, or it would run with something else than it says.
     """
-    tensor, pipeline = (int(values.get(name, 1)) for name in ("tensor_parallel_size", "pipeline_parallel_size"))
+    pipeline = int(values.get("pipeline_parallel_size", 1))
     if pipeline > source.layers:
         raise InvalidConfiguration(
             "pipeline_parallel_size", f"{pipeline} stages for {source.layers} layers: each needs one at least"
         )
-    replicas = _replicas(settings, values, tensor * pipeline)
+    spread = layout(values, settings.hardware, dense=source.dense)
+    if spread.replicas > 1 and not (settings.gpus or source.dense):
+        raise InvalidConfiguration(
+            REPLICAS,
+            f"on CPUs vLLM {__version__} can't exchange tokens between replicas that share experts: set it to 1",
+        )
     dtype, quantization = dtype_and_quantization(settings.precision)
     arguments: dict[str, Any] = {
         "model": str(source.path),
@@ -138,7 +144,7 @@ def plan(settings: Settings, values: Mapping[str, Any], source: Source, longest:
         # On CPUs compilation needs a compiler in the image and minutes; without GPUs there are no graphs to capture.
         "enforce_eager": not settings.gpus,
         **values,
-        "data_parallel_size": replicas,
+        REPLICAS: spread.replicas,
     }
     if place.nodes > 1:
         arguments |= {"distributed_executor_backend": "mp", "nnodes": place.nodes, "node_rank": place.node_rank}
@@ -150,7 +156,7 @@ def plan(settings: Settings, values: Mapping[str, Any], source: Source, longest:
     except (ValueError, NotImplementedError, AssertionError) as error:
         words = _words(error)
         raise InvalidConfiguration(_concerned(words, values), words) from error
-    if values.get("enable_expert_parallel") and not settings.gpus and tensor * replicas > 1:
+    if values.get("enable_expert_parallel") and not settings.gpus and spread.replicas * spread.each > pipeline:
         raise InvalidConfiguration(
             "enable_expert_parallel", f"the CPU kernel of vLLM {__version__} crashes where experts are on other workers"
         )
@@ -161,21 +167,7 @@ def plan(settings: Settings, values: Mapping[str, Any], source: Source, longest:
             "optimization_level", "nothing is compiled here (enforce_eager, the default on CPUs): it has no effect"
         )
     _refuse_ignored(values, config)
-    return Plan(arguments, config, usage, replicas, needs_stage_buffers=pipeline > 1 and not settings.gpus)
-
-
-def _replicas(settings: Settings, values: Mapping[str, Any], gpus_each: int) -> int:
-    given = values.get("data_parallel_size")
-    if not settings.gpus:
-        return int(given or 1)
-    replicas = int(given or settings.gpus // gpus_each)
-    if not 1 <= replicas * gpus_each <= settings.gpus:
-        raise InvalidConfiguration(
-            "tensor_parallel_size",
-            f"tensor, pipeline and data parallelism need {max(replicas, 1) * gpus_each} GPUs; the pool has "
-            f"{settings.gpus}",
-        )
-    return replicas
+    return Plan(arguments, config, usage, spread.replicas, needs_stage_buffers=pipeline > 1 and not settings.gpus)
 
 
 def _refuse_ignored(values: Mapping[str, Any], config: Any) -> None:

@@ -29,6 +29,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 DEGREES = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 """Their product is the number of the engine's workers."""
 
+REPLICAS = "data_parallel_size"
+"""The one of them that counts replicas."""
+
 PLACEMENT = frozenset({"pool", "hardware_pool", "gpu_pool"})
 """Where a trial runs; the operator has seen to it."""
 

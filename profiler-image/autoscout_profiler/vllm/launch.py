@@ -13,6 +13,7 @@ from vllm.version import __version__ as vllm_version
 from autoscout_profiler.errors import InfrastructureError, InvalidConfiguration
 from autoscout_profiler.runner.launch import NODES_VARIABLE, Place
 from autoscout_profiler.vllm import arguments, environment, model, requests
+from autoscout_profiler.vllm.address import await_name
 from autoscout_profiler.vllm.engine import RunningEngine, Started
 from autoscout_profiler.vllm.follower import follow
 from autoscout_profiler.vllm.offline import OfflineEngine
@@ -36,7 +37,7 @@ def start(settings: Settings, directory: Path, place: Place) -> Started | None:
 
     Raises:
         InvalidConfiguration: vLLM refuses the configuration, or the model or the prompts are not there.
-        InfrastructureError: there are fewer GPUs or nodes than the pool has.
+        InfrastructureError: there are fewer GPUs or nodes than the pool has, or this one's name is not known.
     """
     _check_place(settings, place)
     values = arguments.values_of(settings.configuration)
@@ -47,6 +48,8 @@ def start(settings: Settings, directory: Path, place: Place) -> Started | None:
     if source is None:
         source = model.written(settings.architecture, settings.model_name, longest, directory)
     plan = arguments.plan(settings, values, source, longest, place)
+    if place.nodes > 1 and place.node_rank == 0:
+        await_name(place.address)
     if place.node_rank > 0:
         follow(plan)
         return None

@@ -17,6 +17,8 @@ from autoscout_profiler.errors import InvalidConfiguration
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+_EXPERTS = ("num_experts", "moe_num_experts", "n_routed_experts", "num_local_experts", "block_configs")
+"""Names in a config.json that tell of experts, those that vLLM looks for; layers of several kinds may have some."""
 _DTYPES = {
     "": "auto",
     "bf16": "bfloat16",
@@ -47,12 +49,14 @@ class Source:
         load_format: `auto`, or `dummy` where there are no weights: random ones.
         vocabulary: tokens that the model knows.
         layers: transformer layers.
+        dense: whether the model has no experts.
     """
 
     path: Path
     load_format: str
     vocabulary: int
     layers: int
+    dense: bool
 
 
 def dtype_and_quantization(precision: str) -> tuple[str, str | None]:
@@ -67,6 +71,13 @@ def dtype_and_quantization(precision: str) -> tuple[str, str | None]:
             "workload.precision", f"{precision!r}; there are {known}; other formats by the parameter quantization"
         )
     return _DTYPES[precision], "fp8" if precision == "fp8" else None
+
+
+def is_dense(workload: Mapping[str, Any]) -> bool:
+    """Whether a model is known to have no experts without looking at its files; a mounted one is not."""
+    described = workload.get("model") or {}
+    mounted_path = Path(described.get("name") or "").is_absolute()
+    return not mounted_path and not (described.get("architecture") or {}).get("experts")
 
 
 def mounted(name: str) -> Source | None:
@@ -85,7 +96,13 @@ def mounted(name: str) -> Source | None:
     description = json.loads((path / "config.json").read_text())
     text = description.get("text_config", description)
     has_weights = any(next(path.glob(pattern), None) for pattern in _WEIGHTS)
-    return Source(path, "auto" if has_weights else "dummy", int(text["vocab_size"]), int(text["num_hidden_layers"]))
+    return Source(
+        path=path,
+        load_format="auto" if has_weights else "dummy",
+        vocabulary=int(text["vocab_size"]),
+        layers=int(text["num_hidden_layers"]),
+        dense=not any(text.get(name) for name in _EXPERTS),
+    )
 
 
 def written(architecture: Mapping[str, Any], name: str, longest: int, directory: Path) -> Source:
@@ -102,7 +119,13 @@ def written(architecture: Mapping[str, Any], name: str, longest: int, directory:
     """
     config = description(architecture, name, longest)
     (directory / "config.json").write_text(json.dumps(config, indent=1))
-    return Source(directory, "dummy", config["vocab_size"], config["num_hidden_layers"])
+    return Source(
+        path=directory,
+        load_format="dummy",
+        vocabulary=config["vocab_size"],
+        layers=config["num_hidden_layers"],
+        dense=not any(config.get(name) for name in _EXPERTS),
+    )
 
 
 def vocabulary(architecture: Mapping[str, Any]) -> int:

@@ -112,6 +112,13 @@ def test_the_optimization_level_is_taken_where_something_is_compiled(tmp_path):
     assert config.optimization_level == 1
 
 
+def test_replicas_that_share_experts_are_refused_on_cpus(tmp_path):
+    shared = {"architecture": ARCHITECTURE | EXPERTS, "name": "qwen3-moe"}
+    assert plan(tmp_path, {"tp": 2}, **shared).replicas == 1
+    with pytest.raises(InvalidConfiguration, match=r"data_parallel_size: on CPUs vLLM .* share experts: set it to 1"):
+        plan(tmp_path, {"dp": 2}, **shared)
+
+
 def test_a_variable_does_not_take_the_place_of_a_knob(tmp_path, monkeypatch):
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "2")
     with pytest.raises(InvalidConfiguration, match=r"kv_cache_memory_bytes: vLLM .* would run with 2147483648"):

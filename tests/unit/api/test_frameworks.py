@@ -176,7 +176,33 @@ def test_what_the_job_gives_wins_over_the_known_model():
             {"spec.constraints[0].metric": "model_flops_utilization", "spec.workload.precision": "fp32"},
             "spec.constraints[0].metric: model_flops_utilization needs bf16 or fp16",
         ),
-        (VLLM, {"spec.hardware.pools[0].nodes": 2}, "spec.hardware.pools[0].nodes: the built-in profiler of vllm"),
+        (
+            VLLM,
+            {
+                "spec.hardware": {"pools": [{"name": "cpu", "nodes": 2}]},
+                "spec.searchSpace.parameters": [
+                    {"name": "dp", "kind": "structural", "values": [1, 2], "default": 1},
+                ],
+            },
+            (
+                "spec.searchSpace: the built-in profiler of vllm refuses the defaults, which are measured first: "
+                "tensor_parallel_size, pipeline_parallel_size, data_parallel_size: 1 worker(s) can't be spread evenly "
+                "over 2 nodes: choose them so that a node holds whole replicas, or a replica whole nodes"
+            ),
+        ),
+        (
+            VLLM,
+            {
+                "spec.hardware.pools[0].nodes": 2,
+                "spec.searchSpace.parameters": [
+                    {"name": "data_parallel_size_local", "kind": "structural", "values": [1, 2], "default": 1},
+                ],
+            },
+            (
+                "spec.searchSpace: the built-in profiler of vllm refuses the defaults, which are measured first: "
+                "data_parallel_size_local: over several nodes the profiler places the workers itself: remove it"
+            ),
+        ),
     ],
 )
 def test_what_would_fail_in_every_measurement_is_an_error_that_names_the_field(document, changes, says):
@@ -256,8 +282,9 @@ def test_whatever_else_may_be_right_is_left_to_the_framework(document, name, val
     assert errors(document, {"spec.searchSpace.parameters": [parameter]}) == []
 
 
-def test_several_nodes_need_a_cluster():
-    two = job(MEGATRON, {"spec.hardware.pools[0].nodes": 2})
+@pytest.mark.parametrize("document", [MEGATRON, VLLM], ids=["megatron", "vllm"])
+def test_several_nodes_need_a_cluster(document):
+    two = job(document, {"spec.hardware.pools[0].nodes": 2})
     assert runnable(two, cluster=True) == []
     (error,) = runnable(two, cluster=False)
     assert error.field == "spec.hardware.pools[0].nodes"

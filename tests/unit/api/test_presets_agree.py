@@ -26,7 +26,14 @@ TRAINED = [
     ("llama-3.2-3b", A100, TUNING | {"fineTuning": {"method": "lora", "packed": False}}),
     ("mixtral-8x7b", H100, TUNING | {"fineTuning": {"method": "lora"}}),
 ]
-SERVED = [("llama-3.1-8b", A100), ("qwen3-30b-a3b", H100 | {"nodes": 1}), ("mixtral-8x7b", A100)]
+SERVED = [
+    ("llama-3.1-8b", A100),
+    ("qwen3-30b-a3b", H100 | {"nodes": 1}),
+    ("mixtral-8x7b", A100),
+    ("llama-3.1-70b", H100 | {"nodes": 2}),
+    ("llama-3.1-70b", H100 | {"nodes": 4, "gpusPerNode": 4}),
+    ("qwen3-235b-a22b", H100 | {"nodes": 6}),
+]
 
 
 def drawn(found, count=150):

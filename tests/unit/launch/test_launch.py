@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.launches import A100, CASES, CUSTOM, Case, megatron, vllm
+from tests.support.launches import A100, CASES, CPU, CUSTOM, Case, megatron, vllm
 
 from autoscout.api.convert import job, problem
 from autoscout.executors.kubernetes.names import GPU_RESOURCE
@@ -25,6 +25,12 @@ def manifest(case: Case, **changes: Any) -> dict[str, dict[str, Any]]:
     document["spec"]["profile"] |= changes
     documents = yaml.safe_load_all(launch(job(document), case.values).manifest)
     return {each["kind"]: each for each in documents}
+
+
+def statefulsets(case: str) -> list[dict[str, Any]]:
+    found = CASES[case]
+    documents = yaml.safe_load_all(launch(job(found.document), found.values).manifest)
+    return [each for each in documents if each["kind"] == "StatefulSet"]
 
 
 def pod(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -50,6 +56,58 @@ def test_the_nodes_of_a_job_find_each_other():
     assert "--node-rank=$(NODE_RANK)" in container["args"]
     addresses = {each["name"]: each.get("value") for each in container["env"]}
     assert addresses["MASTER_ADDR"] == "llama-0.llama"
+
+
+def test_the_nodes_of_a_server_find_the_first_one_which_alone_takes_requests():
+    case = CASES["vllm-replica-over-three-nodes"]
+    objects = list(yaml.safe_load_all(launch(job(case.document), case.values).manifest))
+    service, names, first, others = objects
+    assert [each["kind"] for each in objects] == ["Service", "Service", "StatefulSet", "StatefulSet"]
+    assert (first["spec"]["replicas"], others["spec"]["replicas"], others["spec"]["ordinals"]) == (1, 2, {"start": 1})
+    pods = [each["spec"]["template"] for each in (first, others)]
+    for each, template in zip((first, others), pods, strict=True):
+        assert each["spec"]["serviceName"] == names["metadata"]["name"]
+        assert each["spec"]["podManagementPolicy"] == "Parallel"
+        assert each["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
+        assert names["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert names["spec"]["publishNotReadyAddresses"], "they meet before any of them is ready"
+    reached = [service["spec"]["selector"].items() <= each["metadata"]["labels"].items() for each in pods]
+    assert reached == [True, False]
+
+    head, rest = (each["spec"]["containers"][0] for each in pods)
+    assert rest["args"] == [*head["args"], "--headless"]
+    assert {"--nnodes=3", "--node-rank=$(NODE_RANK)", "--master-addr=$(MASTER_ADDR)"} <= set(head["args"])
+    places = [{variable["name"]: variable for variable in each["env"]} for each in (head, rest)]
+    assert places[0]["NODE_RANK"]["value"] == "0"
+    assert places[0]["MASTER_ADDR"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    number = "metadata.labels['apps.kubernetes.io/pod-index']"
+    assert places[1]["NODE_RANK"]["valueFrom"]["fieldRef"]["fieldPath"] == number
+    assert places[1]["MASTER_ADDR"]["value"] == f"{first['metadata']['name']}-0.{names['metadata']['name']}"
+    assert "readinessProbe" in head
+    assert "readinessProbe" not in rest, "it does not listen"
+    assert {each["spec"].get("restartPolicy") for each in pods} == {None}, "what serves is started again"
+
+
+@pytest.mark.parametrize(("case", "gpus"), [("vllm-replicas-on-two-nodes", 8), ("vllm-replica-over-three-nodes", 8)])
+def test_every_node_of_a_server_has_its_gpus_and_the_memory_that_vllms_processes_share(case, gpus):
+    for each in statefulsets(case):
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["limits"] == {GPU_RESOURCE: gpus}
+        assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/dev/shm"]
+
+
+@pytest.mark.parametrize(
+    ("case", "shared"),
+    [
+        (CASES["vllm-cpu"], False),
+        (vllm({"tp": 2}, CPU), True),
+        (vllm({"dp": 2}, CPU | {"nodes": 2}), True),
+        (vllm({"tp": 2, "dp": 1}, A100 | {"nodes": 2}), True),
+    ],
+)
+def test_vllm_has_more_shared_memory_than_a_container_has_where_there_are_several_workers(case, shared):
+    found = launch(job(case.document), case.values).manifest
+    assert ("mountPath: /dev/shm" in found) is shared
 
 
 @pytest.mark.parametrize(("case", "gpus"), [("megatron-dense", 8), ("vllm", 8), ("vllm-serving", 4), ("custom", 1)])

@@ -22,6 +22,7 @@ JOBS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "experts": (TRAINING | {"model": {"name": "Qwen/Qwen1.5-MoE-A2.7B"}}, A100),
     "two nodes": (TRAINING | {"model": {"name": "meta-llama/Llama-3.1-8B"}}, A100 | {"nodes": 2}),
     "serving": (SERVING, A100),
+    "serving on two nodes": (SERVING | {"model": {"name": "meta-llama/Llama-3.1-70B"}}, A100 | {"nodes": 2}),
     "serving experts": (SERVING | {"model": {"name": "Qwen/Qwen3-30B-A3B"}}, A100),
 }
 

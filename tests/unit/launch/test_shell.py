@@ -40,6 +40,15 @@ def test_whatever_a_word_or_a_variable_holds_both_forms_start_the_same(word):
     assert run(script(program, word)) == expected
 
 
+@pytest.mark.parametrize(("node", "words"), [("0", ["serve"]), ("1", ["serve", "--headless"])])
+def test_the_other_nodes_have_words_of_their_own(node, words):
+    program = Program(
+        ((sys.executable, "-c", ECHO), ("serve",)), variables={"NODE_RANK": "number"}, nodes=2, others=("--headless",)
+    )
+    for text in (line(program), script(program, "")):
+        assert run(text, NODE_RANK=node) == [words, None, None]
+
+
 def test_the_line_is_short_where_nothing_needs_quoting():
     assert line(Program((("bench", "--tile=64"), ("it's",)), {"A": "1 2"})) == "A='1 2' bench --tile=64 'it'\"'\"'s'"
     assert line(Program((("bench",),), {"a.b": "1"})) == "env a.b=1 bench"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.launches import SERVING
 
 from autoscout.launch.program import LaunchError, Program
-from autoscout.launch.vllm import MODEL, program
+from autoscout.launch.shell import line
+from autoscout.launch.vllm import HEADLESS, MODEL, program
 
 HARDWARE = {"gpu": "NVIDIA-A100-SXM4-80GB", "nodes": 1, "gpusPerNode": 4}
 
@@ -106,7 +108,7 @@ def test_where_vllm_chooses_differently_for_a_server_it_is_said():
         ({"max_num_seq": 8}, "max_num_seq", "the nearest is max_num_seqs"),
         ({"seed": 8}, "seed", "the profiler sets it"),
         ({"tp": 2, "tensor_parallel_size": 4}, "tensor_parallel_size", "means the same as tp"),
-        ({"tp": 8}, "tensor_parallel_size", "8 GPUs are needed and a node has 4"),
+        ({"tp": 8}, "tensor_parallel_size", "need 8 GPUs; the pool has 4"),
         ({"tp": 0}, "tensor_parallel_size", "0 is no whole number from 1"),
         ({"enable_prefix_caching": "maybe"}, "enable_prefix_caching", "true or false is expected"),
     ],
@@ -115,3 +117,51 @@ def test_what_vllm_can_not_be_started_with_is_refused_by_name(configuration, fie
     with pytest.raises(LaunchError, match=says) as refused:
         started(configuration)
     assert refused.value.field == field
+
+
+def on_two_nodes(configuration: dict[str, Any], **workload: Any) -> Program:
+    return program(configuration, SERVING | workload, HARDWARE | {"nodes": 2})
+
+
+@pytest.mark.parametrize(
+    ("configuration", "replicas", "gpus"),
+    [
+        ({"tp": 4}, ["2"], 4),  # one on each node
+        ({"tp": 2}, ["4"], 4),
+        ({"tp": 1, "dp": 2}, ["2"], 1),
+        ({"tp": 4, "pp": 2}, [], 4),  # one over both
+        ({"tp": 2, "dp": 1}, ["1"], 1),
+        ({"tp": 3}, ["2"], 3),  # what fits on a node, twice
+    ],
+)
+def test_the_nodes_of_several_find_each_other_as_they_did_when_it_was_measured(configuration, replicas, gpus):
+    found = on_two_nodes(configuration)
+    assert (found.nodes, found.gpus) == (2, gpus)
+    assert [group[1] for group in found.groups if group[0] == "--data-parallel-size"] == replicas
+    assert line(replace(found, groups=found.groups[-5:], environment={})) == (
+        '--distributed-executor-backend mp --nnodes 2 --node-rank "${NODE_RANK}" --master-addr "${MASTER_ADDR}" '
+        '--master-port 29500 $(test "${NODE_RANK}" = 0 || echo --headless)'
+    )
+    assert any("2 nodes" in note for note in found.notes)
+
+
+def test_on_one_node_nobody_is_asked_for_a_place():
+    found = started({"tp": 2})
+    assert (found.variables, found.others) == ({}, ())
+    assert HEADLESS not in line(found)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "field", "says"),
+    [
+        ({"tp": 1, "dp": 1}, "tensor_parallel_size", "1 worker\\(s\\) can't be spread evenly over 2 nodes"),
+        ({"tp": 3, "dp": 1}, "tensor_parallel_size", "3 worker\\(s\\) can't be spread evenly"),
+        ({"tp": 2, "dp": 3}, "tensor_parallel_size", "3 workers on each of 2 nodes hold no whole replicas of 2"),
+        ({"tp": 16}, "tensor_parallel_size", "need 16 GPUs; the pool has 8"),
+        ({"tp": 2, "data_parallel_size_local": 2}, "data_parallel_size_local", "remove it"),
+    ],
+)
+def test_what_can_not_be_spread_over_the_nodes_is_refused_by_name(configuration, field, says):
+    with pytest.raises(LaunchError, match=says) as refused:
+        on_two_nodes(configuration)
+    assert refused.value.field.startswith(field)

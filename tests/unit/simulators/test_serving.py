@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.simulators.jobs import SERVING, serve
+from tests.unit.simulators.jobs import SERVING, hardware, pool, serve
+
+from autoscout.simulators.hardware import find
+from autoscout.simulators.serving import ServingSimulator
 
 
 def column(metric, *configurations, **more):
@@ -110,6 +113,19 @@ def test_replicas_share_experts_where_these_are_spread():
     assert column("tpot_ms", alone, workload=mixture) == column(
         "tpot_ms", alone | {"enable_expert_parallel": True}, workload=mixture
     )
+
+
+def test_every_node_that_a_replica_spans_costs_a_way_over_the_network():
+    stages, gpu = {"tp": 2, "pp": 4, "max_num_seqs": 16}, "NVIDIA-A100-SXM4-80GB"
+    tpot = [
+        ServingSimulator(find(gpu), pool(gpu, nodes, 8 // nodes))
+        .predict([stages], SERVING, hardware(gpu, nodes, 8 // nodes))
+        .column("tpot_ms")[0][0]
+        for nodes in (1, 2, 4)
+    ]
+    # One of the three ways between the stages leads out of a node, then all of them.
+    assert tpot[2] - tpot[0] == pytest.approx(3 * (tpot[1] - tpot[0]), rel=1e-6)
+    assert tpot[1] > tpot[0]
 
 
 def test_a_mixture_reads_only_the_experts_that_tokens_reach():

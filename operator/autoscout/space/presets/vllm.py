@@ -87,6 +87,16 @@ def _rules(target: Target) -> Iterator[Rule]:
     gpus, model = target.gpus, target.model
     yield Rule.of(f"tp * pp * dp == {gpus.total}", "the degrees multiply to the GPUs of the pool")
     yield Rule.of(f"{gpus.per_node} % tp == 0", "tensor parallelism stays within a node")
+    if gpus.nodes > 1:
+        yield Rule.of(
+            f"{gpus.per_node} % (tp * pp) == 0 || (tp * pp) % {gpus.per_node} == 0",
+            "a node holds whole replicas, or a replica whole nodes",
+        )
+        if model.experts == 1:
+            yield Rule.of(
+                f"dp == 1 || tp * pp <= {gpus.per_node}",
+                "vLLM has no replicas over several nodes each of a model without experts",
+            )
     yield Rule.of(f"{model.heads} % tp == 0", "tp divides the attention heads")
     yield Rule.of(model.group_rule, "tp divides the key-value heads, or is a multiple of them")
     yield Rule.of(f"pp <= {model.layers}", "each pipeline stage has a layer")

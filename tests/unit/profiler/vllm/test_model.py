@@ -5,7 +5,7 @@ import json
 import pytest
 
 from autoscout_profiler.errors import InvalidConfiguration
-from autoscout_profiler.vllm.model import description, dtype_and_quantization, mounted, written
+from autoscout_profiler.vllm.model import description, dtype_and_quantization, is_dense, mounted, written
 
 LLAMA = {"layers": 2, "hiddenSize": 64, "ffnHiddenSize": 192, "attentionHeads": 4, "queryGroups": 2, "vocabSize": 500}
 
@@ -95,3 +95,24 @@ def test_precisions():
     assert dtype_and_quantization("fp8") == ("bfloat16", "fp8")
     with pytest.raises(InvalidConfiguration, match=r"workload.precision: 'int3'; there are bf16"):
         dtype_and_quantization("int3")
+
+
+def test_whether_a_model_has_experts_is_seen_in_its_files(tmp_path):
+    assert written(LLAMA, "", 64, tmp_path).dense
+    assert not written(LLAMA | {"experts": 8}, "", 64, tmp_path).dense
+    found = mounted(str(tmp_path))
+    assert found is not None
+    assert not found.dense
+
+
+@pytest.mark.parametrize(
+    ("model", "dense"),
+    [
+        ({"architecture": LLAMA}, True),
+        ({"name": "meta-llama/Llama-3.1-8B", "architecture": LLAMA}, True),
+        ({"architecture": LLAMA | {"experts": 8}}, False),
+        ({"name": "/models/ours"}, False),  # nobody has looked at it
+    ],
+)
+def test_a_model_that_is_mounted_may_have_experts(model, dense):
+    assert is_dense({"model": model}) is dense
