@@ -14,7 +14,7 @@ from autoscout.search.ledger import Trial
 IMAGE = "autoscout.local/profiler:test"
 
 
-def job(*steps: str, timeout: str = "60s", name: str = "contract") -> TuningJob:
+def job(*steps: str, timeout: str = "10m", name: str = "contract") -> TuningJob:
     """A TuningJob whose profiles are `autoscout_profiler selftest STEPS`; its one parameter is `tile`: 1, 2, 3, 4."""
     return convert.job(
         {
@@ -42,10 +42,10 @@ class Site(ABC):
 
     Attributes:
         job: what runs there.
-        patience: seconds within which anything short has to happen.
+        patience: seconds within which anything short has to happen, also on a machine that does much else.
     """
 
-    patience = 60.0
+    patience = 300.0
 
     def __init__(self, job: TuningJob) -> None:
         self.job = job

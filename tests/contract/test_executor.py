@@ -70,15 +70,17 @@ async def test_an_end_is_observed_until_it_is_released_also_by_others(start: Sta
 
 
 async def test_what_runs_when_the_controller_dies_is_adopted(start: StartSite):
-    site = await start(job("progress=1/2", "sleep=1", RESULT))
+    site = await start(job("last-word=seconds:0.5", "progress=1/2", "wait"))
     first = await site.executor()
     await first.ensure(site.trial(0), 0)
-    await site.until(first, lambda state: isinstance(state, Running))
+    await site.until(first, lambda state: isinstance(state, Running) and bool(state.progress))
     second = await site.executor()
     assert isinstance((await states(second))[AttemptId(0, 0)], Running)
     await second.ensure(site.trial(0), 0)
+    # It ends when the second one says so, and not before that one has looked.
+    await second.stop_early(AttemptId(0, 0))
     ended = await site.ended(second)
-    assert (ended.result, ended.frames_ignored) == (MEASURED, 0)
+    assert (ended.result, ended.frames_ignored) == (Measured({"seconds": 0.5}, {}), 0)
 
 
 async def test_progress_is_seen_while_it_runs(start: StartSite):
@@ -136,8 +138,11 @@ REPORTS = ("report=seconds:9", "report=seconds:8", "report=seconds:7")
 
 
 async def reporting(site: Site, executor: Executor) -> None:
+    """Until it has reported, and done what comes between that and the last progress frame."""
     await executor.ensure(site.trial(0), 0)
-    state = await site.until(executor, lambda state: isinstance(state, Running) and len(state.reports) == 3)
+    state = await site.until(
+        executor, lambda state: isinstance(state, Running) and state.progress.get("iteration") == 4
+    )
     assert isinstance(state, Running)
     assert state.reports == ({"seconds": 9.0}, {"seconds": 8.0}, {"seconds": 7.0})
 
@@ -154,7 +159,7 @@ async def test_what_is_stopped_early_answers_with_its_result(start: StartSite):
 
 
 async def test_what_is_stopped_early_without_an_answer_is_measured_by_its_reports(start: StartSite):
-    site = await start(job(*REPORTS, "wait"))
+    site = await start(job(*REPORTS, "progress=4/9", "wait"))
     executor = await site.executor()
     await reporting(site, executor)
     await executor.stop_early(AttemptId(0, 0))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.contract.process_site import ProcessSite
+from tests.contract.process_site import ProcessSite, command, gated
 from tests.contract.site import job, states
 
 from autoscout.api.tuning_job import TuningJob
@@ -25,6 +25,8 @@ from autoscout.search.outcome import Infeasible, Lost, Measured
 FIRST = AttemptId(0, 0)
 RESULT = "result=seconds:0.5"
 MEASURED = Measured({"seconds": 0.5}, {"seconds": (0.5,)})
+UNMISTAKABLE = f"1111.{os.getpid()}"
+"""Seconds that no other test run on this machine sleeps for."""
 
 pytestmark = pytest.mark.usefixtures("profiler_on_path")
 
@@ -34,21 +36,13 @@ async def place(tmp_path):
     """Makes sites, and leaves nothing running."""
     sites: list[ProcessSite] = []
 
-    def make(job: TuningJob, *slots: Slot) -> ProcessSite:
-        sites.append(ProcessSite(job, tmp_path, slots or (Slot("a"), Slot("b"))))
+    def make(job: TuningJob, *slots: Slot, **options: float) -> ProcessSite:
+        sites.append(ProcessSite(job, tmp_path, slots or (Slot("a"), Slot("b")), **options))
         return sites[-1]
 
     yield make
     for site in sites:
         await site.close()
-
-
-def command(*words: str, timeout: str = "60s", env: dict[str, str] | None = None) -> TuningJob:
-    """A job that runs something else than the self-test."""
-    document = job(timeout=timeout).manifest()
-    variables = [{"name": name, "value": value} for name, value in (env or {}).items()]
-    document["spec"]["profile"] |= {"command": list(words), "args": [], "env": variables}
-    return TuningJob.model_validate(document)
 
 
 def log(site: ProcessSite, attempt: str = "0-0") -> str:
@@ -73,14 +67,15 @@ def alive(mark: str) -> list[int]:
     return found
 
 
-async def test_what_finds_no_slot_waits_and_starts_when_one_is_free(place):
-    site = place(job("progress=0/1", "sleep=0.3", "parameter=tile:1"), Slot("only"))
+async def test_what_finds_no_slot_waits_and_starts_when_one_is_free(place, tmp_path):
+    site = place(gated(tmp_path / "gate", "parameter=tile:1"), Slot("only"))
     executor = await site.executor()
     for number in (0, 1, 2):
         await executor.ensure(site.trial(number), 0)
     seen = await states(executor)
     assert [type(state) for state in seen.values()] == [Running, Waiting, Waiting]
     assert seen[AttemptId(1, 0)].reason == "Queued"
+    (tmp_path / "gate").touch()
     for number in (0, 1, 2):  # no release is needed for the next one to start
         assert (await site.ended(executor, number)).result == Measured({"seconds": number + 1.0})
 
@@ -154,15 +149,15 @@ async def test_signals_are_at_their_defaults_in_a_measurement(place):
     assert (blocked, ignored & ~threads_own) == (0, 0)
 
 
-async def test_a_controller_that_is_killed_loses_nothing(place):
-    site = place(job("progress=0/1", "sleep=0.3", RESULT))
+async def test_a_controller_that_is_killed_loses_nothing(place, tmp_path):
+    gate = tmp_path / "gate"
+    site = place(gated(gate, RESULT))
     script = f"""
 import asyncio, os
 from pathlib import Path
-from tests.contract.process_site import ProcessSite
-from tests.contract.site import job
+from tests.contract.process_site import ProcessSite, gated
 async def main():
-    site = ProcessSite(job("progress=0/1", "sleep=0.3", "{RESULT}"), Path({str(site.directory)!r}))
+    site = ProcessSite(gated(Path({str(gate)!r}), "{RESULT}"), Path({str(site.directory)!r}))
     await (await site.executor()).ensure(site.trial(0), 0)
     os.kill(os.getpid(), 9)
 asyncio.run(main())
@@ -172,21 +167,23 @@ asyncio.run(main())
     assert died.returncode == -signal.SIGKILL
     executor = await site.executor()
     assert isinstance((await states(executor))[FIRST], Running)
+    gate.touch()
     ended = await site.ended(executor)
     assert (ended.result, ended.frames_ignored) == (MEASURED, 0)
 
 
 async def test_a_supervisor_that_is_killed_is_a_loss_and_leaves_nothing_running(place):
-    site = place(job("progress=0/1", "print=unmistakable-1", "wait"))
+    mark = f"print=unmistakable-{os.getpid()}"
+    site = place(job("progress=0/1", mark, "wait"))
     executor = await site.executor()
     await executor.ensure(site.trial(0), 0)
     await running(site, executor)
-    assert alive("print=unmistakable-1")
+    assert alive(mark)
     os.kill(supervisor.lock_holder(site.directory / "attempts" / "0-0"), signal.SIGKILL)
     ended = await site.ended(executor)
     assert isinstance(ended.result, Lost)
     assert ended.result.reason == "SupervisorLost"
-    await gone("print=unmistakable-1")
+    await gone(mark)
     assert (await states(await site.executor()))[FIRST] == ended
 
 
@@ -211,7 +208,7 @@ async def test_a_supervisor_that_is_asked_to_end_from_outside_is_a_loss(place):
 
 
 async def test_what_ignores_sigterm_is_killed_after_the_grace(place):
-    site = place(job("stubborn", "progress=0/1", "wait"))
+    site = place(job("stubborn", "progress=0/1", "wait"), grace=0.3)
     executor = await site.executor()
     await executor.ensure(site.trial(0), 0)
     await running(site, executor)
@@ -221,25 +218,27 @@ async def test_what_ignores_sigterm_is_killed_after_the_grace(place):
     assert ended.seconds >= 0.3
 
 
-@pytest.mark.parametrize("shell", ["sleep 1111.1 & wait", "setsid sleep 1111.1 & wait"])
+@pytest.mark.parametrize("daemon", ["sleep", "setsid sleep"])
 @pytest.mark.parametrize("end", ["cancel", "deadline"])
-async def test_nothing_of_a_stopped_measurement_goes_on(place, shell, end):
-    frame = "python3 -m autoscout_profiler selftest progress=0/1; "
-    site = place(command("sh", "-c", frame + shell, timeout="60s" if end == "cancel" else "1s"))
+async def test_nothing_of_a_stopped_measurement_goes_on(place, daemon, end):
+    frame = "python3 -m autoscout_profiler selftest progress=0/1"
+    script = f"{frame}; {daemon} {UNMISTAKABLE} & wait"
+    site = place(command("sh", "-c", script, timeout="10m" if end == "cancel" else "1s"))
     executor = await site.executor()
     await executor.ensure(site.trial(0), 0)
     if end == "cancel":
         await running(site, executor)
         await executor.cancel(FIRST)
     await site.ended(executor)
-    assert alive("1111.1") == []
+    assert alive(UNMISTAKABLE) == []
 
 
-@pytest.mark.parametrize("shell", ["sleep 2222.2 &", "setsid sleep 2222.2 &"])
-async def test_nothing_that_a_measurement_leaves_behind_goes_on(place, shell):
-    site = place(command("sh", "-c", f"{shell} exec python3 -m autoscout_profiler selftest {RESULT}"))
+@pytest.mark.parametrize("daemon", ["sleep", "setsid sleep"])
+async def test_nothing_that_a_measurement_leaves_behind_goes_on(place, daemon):
+    script = f"{daemon} {UNMISTAKABLE} & exec python3 -m autoscout_profiler selftest {RESULT}"
+    site = place(command("sh", "-c", script))
     assert (await site.run(await site.executor())).result == MEASURED
-    assert alive("2222.2") == []
+    assert alive(UNMISTAKABLE) == []
 
 
 @pytest.fixture
@@ -365,13 +364,33 @@ async def test_the_number_of_a_dead_process_is_never_mistaken_for_a_supervisor(p
     assert await bystander.communicate(b"still here") == (b"still here", None)
 
 
-async def test_waiting_for_a_change_ends_at_the_end_of_an_attempt_and_not_before(place):
-    site = place(job("sleep=0.3"))
+async def test_waiting_for_a_change_ends_at_the_end_of_an_attempt_and_not_before(place, tmp_path):
+    site = place(gated(tmp_path / "gate", "sleep=0"))  # it writes nothing: its end is the only change
     executor = await site.executor()
     await executor.ensure(site.trial(0), 0)
     await executor.observe()
-    await asyncio.wait_for(executor.wait_change(), 5)
+    await unchanged(executor)
+    (tmp_path / "gate").touch()
+    await asyncio.wait_for(executor.wait_change(), site.patience)
     assert isinstance((await states(executor))[FIRST], Ended)
+    await unchanged(executor)
+
+
+async def test_a_supervisor_that_goes_after_the_end_of_its_attempt_is_no_change(place):
+    site = place(job(RESULT))
+    executor = await site.executor()
+    await site.run(executor)
+    script = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+    lock, pipe = site.directory / "attempts" / "0-0" / supervisor.LOCK, asyncio.subprocess.PIPE
+    lingers = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(lock), stdin=pipe, stdout=pipe)
+    assert lingers.stdout is not None
+    await lingers.stdout.readline()
+    assert isinstance((await states(executor))[FIRST], Ended)
+    await lingers.communicate(b"\n")
+    await unchanged(executor)
+
+
+async def unchanged(executor: ProcessExecutor) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(executor.wait_change(), 0.05)
 
@@ -388,6 +407,6 @@ async def test_a_directory_with_other_things_in_it_is_no_trouble(place):
 
 async def gone(mark: str) -> None:
     """A killed process needs a moment to leave /proc."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while alive(mark):  # noqa: ASYNC110 - somebody else's processes tell nobody of their end
             await asyncio.sleep(0.01)

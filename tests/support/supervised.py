@@ -19,7 +19,8 @@ from autoscout_profiler.scanner import Scanner
 
 PACKAGES = Path(autoscout_profiler.__file__).parents[1]
 CHECKOUT = Path(__file__).resolve().parents[2]
-SECONDS_TO_END = 60
+SECONDS_TO_END = 180
+"""Longest time for a run, on a busy machine; less than a supervisor waits for progress."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Supervised:
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.supervised", json.dumps(description)],
+            bufsize=0,  # what `wait_for` has not read is left to `outcome`
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=CHECKOUT,

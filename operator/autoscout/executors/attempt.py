@@ -111,9 +111,14 @@ class Attempt:
     def footprint(self) -> tuple[object, ...]:
         """Changes whenever `state` may have changed; cheap."""
         log = self.directory / supervisor.LOG
+        started, ended, released = (
+            (self.directory / name).exists() for name in (supervisor.STARTED, supervisor.ENDED, _RELEASED)
+        )
         return (
-            *((self.directory / name).exists() for name in (supervisor.STARTED, supervisor.ENDED, _RELEASED)),
-            supervisor.lock_holder(self.directory) is None,
+            started,
+            ended,
+            released,
+            ended or supervisor.lock_holder(self.directory) is None,  # when it goes after the end tells nothing
             log.stat().st_size if log.exists() else 0,
         )
 

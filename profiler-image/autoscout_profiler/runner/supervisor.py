@@ -97,6 +97,7 @@ class Supervisor:
         self._first_progress_at: float | None = None
         self._progress_at: float | None = None
         self._result_at: float | None = None
+        self._stop_asked = False
 
     def run(self, processes: Sequence[Process]) -> int:
         """Run them to their end.
@@ -188,27 +189,29 @@ class Supervisor:
             Reason.HANG, f"no progress for {limits.hang:g} s ({HANG_VARIABLE})"
         )
 
-    def _gather(self, seconds: float) -> Stop | None:
+    def _gather(self, seconds: float) -> None:
         """Wait until all processes have ended, for so long at most; a request to stop ends it early."""
         deadline = time.monotonic() + seconds
         while any(running.code is None for running in self._processes):
             try:
                 event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                return None
+                return
             match event:
                 case Reported(frame):
                     self._note(frame.body)
                 case Stop():
-                    return event
-        return None
+                    self._stop_asked = True
+                    return
 
     def _note_the_rest(self) -> None:
         """What was reported in the last moment."""
         while not self._events.empty():
-            event = self._events.get()
-            if isinstance(event, Reported):
-                self._note(event.frame.body)
+            match self._events.get():
+                case Reported(frame):
+                    self._note(frame.body)
+                case Stop():
+                    self._stop_asked = True
 
     def _stop(self, number: int) -> int:
         """End all processes with their last words, if they find some in time."""
@@ -256,13 +259,12 @@ class Supervisor:
 
     def _wait_for_stop(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
+        while not self._stop_asked and (left := deadline - time.monotonic()) > 0:
             try:
-                if isinstance(self._events.get(timeout=left), Stop):
-                    return True
+                self._stop_asked = isinstance(self._events.get(timeout=left), Stop)
             except queue.Empty:
                 return False
-        return False
+        return self._stop_asked
 
     def _stacks(self) -> str:
         for running in self._processes:

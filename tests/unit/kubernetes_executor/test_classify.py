@@ -170,6 +170,11 @@ INFRASTRUCTURE = {
     "the pod was deleted": (job(), pod("Failed", terminated(137), deletion=(88, 5)), "PodDeleted"),
     "the pod is gone": (job(FAILED, failed=1), None, "PodLost"),
     "the pod is gone although it succeeded": (job(COMPLETE, succeeded=1), None, "PodLost"),
+    "the pod was deleted, and its kubelet has let go of it since": (
+        job(),
+        pod("Failed", terminated(143), deletion=(93, 0)),
+        "PodDeleted",
+    ),
     "the Job was deleted": (job(deleted=80), pod("Failed", terminated(137), deletion=(85, 5)), "JobDeleted"),
     "the Job was deleted, the pod is gone": (job(deleted=80), None, "JobDeleted"),
     "suspended by hand, and so failed": (

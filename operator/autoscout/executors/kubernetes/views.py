@@ -20,6 +20,8 @@ SIDECAR_SECONDS = 10.0
 """How long after the measurement a pod may go on (another container, the kubelet's last report)."""
 RESOLUTION_SECONDS = 1.0
 """Of the API's times: what ran took no less."""
+_DELETION_CODES = (143, 137)
+"""SIGTERM, and SIGKILL when the grace is over."""
 UNREACHABLE_SECONDS = 30.0
 """How long after the end of its grace a deleted pod may still be there before its node counts as lost."""
 
@@ -152,7 +154,7 @@ class PodView:
     Attributes:
         started: when the kubelet took it; None before that.
         deletion: when its grace ends, if its deletion was asked for.
-        deletion_asked: when it was asked for.
+        deletion_asked: when it was asked for; with its deletion, if the kubelet has let go of it.
         reason: of the status: `Evicted`, `DeadlineExceeded`, ...
         running: whether the measurement runs.
         begun: when its container started; None if it did not.
@@ -230,8 +232,13 @@ class PodView:
         """Whether it ended because its deletion was asked for."""
         if self.deletion_asked is None:
             return False
-        end = self.terminated.finished if self.terminated is not None else None
-        return end is None or end >= self.deletion_asked - RESOLUTION_SECONDS
+        end = self.terminated
+        if end is None or end.finished is None:
+            return True
+        # The kubelet's last request, without grace, overwrites the time of the first one; then the signal has to tell.
+        signalled = end.exit_code in _DELETION_CODES and end.reason != "OOMKilled"
+        overwritten = SIDECAR_SECONDS if signalled and self.deletion_asked == self.deletion else 0.0
+        return end.finished >= self.deletion_asked - overwritten - RESOLUTION_SECONDS
 
     def unreachable(self, now: float) -> bool:
         """Whether it should be gone, but nobody has confirmed that."""
