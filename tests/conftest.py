@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ from hypothesis import settings
 from tests.cluster import Cluster, ClusterError, doctor, ensure
 
 TESTS = Path(__file__).parent
+
+# As the commands do, and before the libraries that read it are loaded. On busy cores several threads of linear algebra
+# wait for each other most of the time, and their sums differ in the last digit from those of another number of cores.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # The machines are shared: how long one example takes says nothing about the code.
 settings.register_profile("shared-machine", deadline=None)

@@ -37,8 +37,8 @@ from .processes import POLL_SECONDS, Processes, memory_mebibytes
 from .pythonimage import pause_image, python_image
 
 EXTERNAL = "AUTOSCOUT_TEST_KUBECONFIG"
-MENDING_SECONDS = 300  # longer than a test breaks a node for
-RECOVERY_SECONDS = 45  # a node that fell silent for lack of processor time is Ready again sooner
+MENDING_SECONDS = 600  # longer than a test breaks a node for
+RECOVERY_SECONDS = 120  # a node that fell silent for lack of processor time is Ready again sooner
 
 Progress = Callable[[str], None]
 

@@ -48,12 +48,12 @@ class ControlPlane:
     def start_storage_and_api(self) -> None:
         """Returns when the API server is ready: nodes may register."""
         self._processes.spawn("etcd", self._etcd())
-        self._processes.wait_until("etcd", lambda: _answers(ETCD_PORT, "/health"), 30)
+        self._processes.wait_until("etcd", lambda: _answers(ETCD_PORT, "/health"), 180)
         self.start_api_server()
 
     def start_api_server(self) -> None:
         self._processes.spawn(API_SERVER, self._api_server())
-        self._processes.wait_until(API_SERVER, lambda: self._api.succeeds("/readyz"), 180)
+        self._processes.wait_until(API_SERVER, lambda: self._api.succeeds("/readyz"), 300)
 
     def stop_api_server(self, *, grace_seconds: float = 0) -> None:
         self._processes.stop(API_SERVER, grace_seconds=grace_seconds)
@@ -68,10 +68,10 @@ class ControlPlane:
     def await_controllers(self) -> None:
         """Returns when a pod can be made (its ServiceAccount exists) and placed, and finds others by name."""
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._processes.wait_until("kube-controller-manager", lambda: self._api.succeeds(account), 120)
+        self._processes.wait_until("kube-controller-manager", lambda: self._api.succeeds(account), 300)
         tls = _trusting()
-        self._processes.wait_until("kube-scheduler", lambda: _answers(SCHEDULER_PORT, "/readyz", tls), 120)
-        self._processes.wait_until(DNS, lambda: _answers(DNS_READY_PORT, "/ready"), 60)
+        self._processes.wait_until("kube-scheduler", lambda: _answers(SCHEDULER_PORT, "/readyz", tls), 300)
+        self._processes.wait_until(DNS, lambda: _answers(DNS_READY_PORT, "/ready"), 300)
 
     def stop(self) -> None:
         for name in reversed(PROCESSES):
@@ -187,9 +187,9 @@ COREFILE = """\
 def _answers(port: int, path: str, tls: ssl.SSLContext | None = None) -> bool:
     """Whether a component says that it is well."""
     connection = (
-        http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=tls)
+        http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
         if tls
-        else http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        else http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     )
     try:
         connection.request("GET", path)

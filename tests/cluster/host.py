@@ -98,7 +98,7 @@ def create_cgroup(path: str, *, leaf: bool) -> list[Path]:
     return directories
 
 
-def destroy_cgroup(path: str, seconds: float = 20) -> None:
+def destroy_cgroup(path: str, seconds: float = 60) -> None:
     """Kill whatever runs in the cgroup and below it, and remove it.
 
     Raises:

@@ -60,7 +60,7 @@ class Node:
         containerd = ["containerd", "--config", str(self._home / "containerd.toml")]
         private = host.in_private_mounts(self._home / "private", containerd)
         self._processes.spawn(self._containerd, host.in_cgroup(daemons, private))
-        self._processes.wait_until(self._containerd, lambda: self._ctr("version").returncode == 0, 60)
+        self._processes.wait_until(self._containerd, lambda: self._ctr("version").returncode == 0, 180)
 
     def start_kubelet(self) -> None:
         """The kubelet and the device plugin, which may already run."""
@@ -74,7 +74,7 @@ class Node:
             if self._processes.pid(name) is None:
                 self._processes.spawn(name, host.in_cgroup(daemons, host.in_mounts_of(runtime, command)))
 
-    def await_ready(self, seconds: float = 120) -> None:
+    def await_ready(self, seconds: float = 300) -> None:
         """Returns when the scheduler may place pods with GPUs here."""
         self._processes.wait_until(
             self._kubelet, lambda: self._api.node_ready(self.spec.name, (GPU_RESOURCE,)), seconds
@@ -89,8 +89,10 @@ class Node:
 
     def stop(self) -> None:
         """As by pulling the plug: the kubelet, the runtime and every container are gone at once."""
+        # The kubelet first: it must not live to tell of the containers' end.
+        self.stop_kubelet()
         host.destroy_cgroup(self._cgroup)
-        for name in (self._kubelet, self._device_plugin, self._containerd):
+        for name in (self._device_plugin, self._containerd):
             self._processes.stop(name, grace_seconds=0)
         host.unmount_below(self._home)
         host.remove_bridge(self.spec.bridge, str(self._layout.state))

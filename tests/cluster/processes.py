@@ -70,7 +70,7 @@ class Processes:
         if grace_seconds > 0 and self._signal(name, signal.SIGTERM):
             self._await_end(name, grace_seconds)
         if self._signal(name, signal.SIGKILL):
-            self._await_end(name, 10)
+            self._await_end(name, 60)
         if self.pid(name) is not None:
             raise ClusterError(f"{name} (pid {self.pid(name)}) does not end, not even by SIGKILL")
         self._record(name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -14,8 +15,9 @@ from tests.contract.kubernetes_site import KubernetesSite
 from tests.contract.site import job, states
 
 from autoscout.api import convert
+from autoscout.api.names import TRIAL_LABEL
 from autoscout.api.tuning_job import TuningJob
-from autoscout.executors.kubernetes.client import JOBS, PODS, ApiError, KubernetesApi, Resource
+from autoscout.executors.kubernetes.client import CONFIG_MAPS, JOBS, PODS, ApiError, KubernetesApi, Resource
 from autoscout.executors.kubernetes.executor import KubernetesExecutor, release_orphans
 from autoscout.executors.protocol import AttemptId, Ended, ExecutorError, Running, State, Waiting
 from autoscout.search.outcome import Infeasible, Lost, Measured
@@ -72,6 +74,32 @@ async def only(site: KubernetesSite, resource: Resource) -> Object:
 
 async def listed(site: KubernetesSite, resource: Resource) -> list[Object]:
     return (await site.api.list(resource, site.namespace)).items
+
+
+async def holding(site: KubernetesSite) -> list[str]:
+    """The pods that still hold something; one that has ended may be listed for a while."""
+    pods = await listed(site, PODS)
+    return [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+
+
+async def with_start_timeout(site: KubernetesSite, duration: str) -> KubernetesExecutor:
+    """An executor that gives up sooner, or later, what waits to start already."""
+    site.job = changed(site.job, startTimeout=duration)
+    return await site.executor()
+
+
+async def limited(site: KubernetesSite, name: str, hard: Object) -> None:
+    """A quota that is in force: the API server learns of it some time after it was made."""
+    quota = {"metadata": {"name": name}, "spec": {"hard": {**hard, "count/configmaps": "1"}}}
+    await site.api.create(QUOTAS, site.namespace, quota)
+    async with asyncio.timeout(site.patience):
+        for number in itertools.count():
+            try:
+                await site.api.create(CONFIG_MAPS, site.namespace, {"metadata": {"name": f"probe-{number}"}})
+            except ApiError as error:
+                if "exceeded quota" in error.message:
+                    return
+            await site.change()
 
 
 async def waiting_for(site: KubernetesSite, *reasons: str) -> Waiting:
@@ -160,10 +188,10 @@ async def test_a_result_survives_its_node_and_what_ran_there_is_lost(start: Any,
     await asyncio.to_thread(cluster.stop_node, node)
     try:
         finished, _ = await behind(site, jobs, pods).observe()
-        running_pod = next(pod for pod in pods if pod["status"]["phase"] == "Running")
+        running_pod = next(pod for pod in pods if pod["metadata"]["labels"][TRIAL_LABEL] == "1")
         await site.api.delete(PODS, site.namespace, running_pod["metadata"]["name"])
         pods = await listed(site, PODS)
-        _, gone = await behind(site, jobs, pods, late=60).observe()
+        _, gone = await behind(site, jobs, pods, late=120).observe()
     finally:
         await asyncio.to_thread(cluster.start_node, node)
     assert isinstance(finished.state, Ended)
@@ -177,20 +205,20 @@ async def test_a_result_survives_its_node_and_what_ran_there_is_lost(start: Any,
 
 
 async def test_an_image_that_can_not_be_pulled_is_lost_after_the_start_timeout(start: Any) -> None:
-    site = await start(changed(job(), image="autoscout.local/none:test", startTimeout="4s"))
+    site = await start(changed(job(), image="autoscout.local/none:test"))
     state = await waiting_for(site, "ErrImagePull", "ImagePullBackOff")
     assert "autoscout.local/none:test" in state.message
-    lost = (await site.ended(await site.executor())).result
+    lost = (await site.ended(await with_start_timeout(site, "4s"))).result
     assert isinstance(lost, Lost)
     assert lost.reason in ("ErrImagePull", "ImagePullBackOff")
     assert "profile.startTimeout of 4 s" in lost.message
-    assert not await listed(site, PODS), "the GPUs are free before it is reported"
+    assert not await holding(site), "the GPUs are free before it is reported"
 
 
 async def test_a_node_that_is_not_there_is_lost_after_the_start_timeout(start: Any) -> None:
-    site = await start(changed(job(), pool=A100 | {"nodeSelector": {"no": "such-node"}}, startTimeout="3s"))
+    site = await start(changed(job(), pool=A100 | {"nodeSelector": {"no": "such-node"}}))
     assert "nodes are available" in (await waiting_for(site, "Unschedulable")).message
-    ended = await site.ended(await site.executor())
+    ended = await site.ended(await with_start_timeout(site, "3s"))
     assert isinstance(ended.result, Lost)
     assert (ended.result.reason, ended.seconds) == ("Unschedulable", 0)
 
@@ -203,23 +231,17 @@ async def test_a_missing_secret_is_what_the_attempt_waits_for(start: Any) -> Non
 
 async def test_a_quota_is_what_the_attempt_waits_for(start: Any) -> None:
     site = await start(job())
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    await site.api.create(QUOTAS, site.namespace, quota)
+    await limited(site, "none", {"pods": "0"})
     assert "exceeded quota: none" in (await waiting_for(site, "QuotaExceeded")).message
 
 
 async def test_a_quota_on_jobs_refuses_the_attempt(start: Any) -> None:
     site = await start(job())
-    quota = {"metadata": {"name": "some"}, "spec": {"hard": {"count/jobs.batch": "2"}}}
-    await site.api.create(QUOTAS, site.namespace, quota)
+    await limited(site, "some", {"count/jobs.batch": "1"})
     executor = await site.executor()
-
-    async def ensure_many() -> None:
-        for attempt in range(20):  # the API server learns of the quota a moment later
-            await executor.ensure(site.trial(0), attempt)
-
+    await executor.ensure(site.trial(0), 0)
     with pytest.raises(ExecutorError, match="exceeded quota: some") as caught:
-        await ensure_many()
+        await executor.ensure(site.trial(0), 1)
     assert caught.value.reason == "QuotaExceeded"
 
 
@@ -242,7 +264,7 @@ async def _refused(site: KubernetesSite, reason: str, says: str) -> None:
 
 
 async def test_a_queue_holds_a_job_without_end_and_may_take_it_back(start: Any) -> None:
-    site = await start(changed(job("progress=0/1", "sleep=1", RESULT), queueName="gpus", startTimeout="1s"))
+    site = await start(changed(job("report=seconds:0.5", "wait"), queueName="gpus", startTimeout="1s"))
     await waiting_for(site, "Queued")
     executor = await site.executor()
 
@@ -252,14 +274,15 @@ async def test_a_queue_holds_a_job_without_end_and_may_take_it_back(start: Any) 
 
     await asyncio.sleep(1.5)  # longer than the start timeout: the passing of time is what is tested
     assert isinstance((await states(executor))[FIRST], Waiting)
-    site.job = changed(site.job, startTimeout="60s")
-    executor = await site.executor()
+    executor = await with_start_timeout(site, "10m")
     await admit(admitted=True)
     await site.until(executor, lambda state: isinstance(state, Running))
     await admit(admitted=False)
     await site.until(executor, lambda state: isinstance(state, Waiting) and state.reason == "Queued")
     await admit(admitted=True)
-    assert (await site.ended(executor)).result == MEASURED
+    await site.until(executor, lambda state: isinstance(state, Running) and bool(state.reports))
+    await executor.stop_early(FIRST)
+    assert (await site.ended(executor)).result == Measured({"seconds": 0.5}, {"seconds": (0.5,)})
 
 
 # Whose Job it is
@@ -290,13 +313,24 @@ async def test_a_job_of_another_spec_is_not_taken_for_ours(start: Any) -> None:
 
 
 async def test_a_finalizer_that_somebody_took_away_is_put_back(start: Any) -> None:
-    site = await start(job("progress=0/1", "sleep=1", RESULT))
+    site = await start(job(RESULT, "progress=1/1", "wait"))
     executor = await running(site)
     name = executor.job_name(FIRST)
     await site.api.merge_patch(JOBS, site.namespace, name, {"metadata": {"finalizers": None}})
     assert await states(executor) == {}
-    await (await site.executor()).ensure(site.trial(0), 0)
+    await _ensured(site)
+    await executor.cancel(FIRST)
     assert (await site.ended(executor)).result == MEASURED
+
+
+async def _ensured(site: KubernetesSite) -> None:
+    """As the controller does it: where somebody wrote in between, such as the Job's own controller, it looks again."""
+    while True:
+        try:
+            return await (await site.executor()).ensure(site.trial(0), 0)
+        except ApiError as error:
+            if not error.conflict:
+                raise
 
 
 async def test_to_release_what_still_runs_takes_its_pod_along(start: Any) -> None:
@@ -377,12 +411,13 @@ async def test_a_pod_that_no_watch_has_shown_yet_is_not_lost(start: Any) -> None
 
 
 async def test_what_seems_to_wait_in_vain_is_looked_at_again_before_it_is_stopped(start: Any) -> None:
-    site = await start(changed(job("progress=0/1", "sleep=1", RESULT), startTimeout="30s"))
+    site = await start(changed(job(RESULT, "progress=1/1", "wait"), startTimeout="10m"))
     executor = await site.executor()
     await executor.ensure(site.trial(0), 0)
     seen = await only(site, JOBS)
-    await site.until(executor, lambda state: isinstance(state, Running))
-    assert isinstance(await _state(behind(site, [seen], [], late=40)), Running)
+    await site.until(executor, lambda state: isinstance(state, Running) and bool(state.progress))
+    assert isinstance(await _state(behind(site, [seen], [], late=660)), Running)
+    await executor.cancel(FIRST)
     assert (await site.ended(executor)).result == MEASURED
 
 

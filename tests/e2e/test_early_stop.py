@@ -39,7 +39,7 @@ def test_a_slow_profile_is_stopped_long_before_its_end_and_counts_as_measured(
     pace = {"name": "pace", "kind": "structural", "values": ["quick", "slow"], "default": "quick"}
     job["spec"]["searchSpace"] = {"parameters": [pace]}
     kubectl.apply(job)
-    kubectl.wait("condition=Complete", "tuningjob", "tune", LONG_SECONDS)
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 2 * LONG_SECONDS)
     trials = {each["spec"]["configuration"]["pace"]: each["status"] for each in kubectl.list("tuningtrials")}
     assert [attempt["reason"] for attempt in trials["quick"]["attempts"]] == ["Measured"]
     [attempt] = trials["slow"]["attempts"]
@@ -59,6 +59,6 @@ def test_where_it_is_not_wanted_every_profile_finishes(kubectl: Kubectl, operato
     pace = {"name": "pace", "kind": "structural", "values": ["quick", "slow"], "default": "quick"}
     job["spec"]["searchSpace"] = {"parameters": [pace]}
     kubectl.apply(job)
-    kubectl.wait("condition=Complete", "tuningjob", "tune", 120)
+    kubectl.wait("condition=Complete", "tuningjob", "tune")
     reasons = [attempt["reason"] for trial in kubectl.list("tuningtrials") for attempt in trial["status"]["attempts"]]
     assert reasons == ["Measured", "Measured"]

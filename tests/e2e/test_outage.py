@@ -38,7 +38,7 @@ def test_an_outage_of_the_api_server_loses_nothing_and_repeats_nothing(
         assert operator.http("/healthz") == "ok\n"
     finally:
         own_cluster.start_apiserver()
-    kubectl.wait("condition=Complete", "tuningjob", "tune", 180)
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 600)
 
     trials, jobs, pods = kubectl.list("tuningtrials"), kubectl.list("jobs"), kubectl.list("pods")
     assert sorted(trial["spec"]["number"] for trial in trials) == list(range(PROFILES))

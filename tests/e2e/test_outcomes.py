@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.kubectl import Kubectl, Object, runs
 from tests.support.operator_process import OperatorProcess
-from tests.support.tuning_jobs import A100, tuning_job
+from tests.support.tuning_jobs import A100, NAP_AS_TOLD, nap, tuning_job
 
 pytestmark = pytest.mark.cluster
 
@@ -40,11 +40,12 @@ def test_each_failure_of_the_configuration_is_an_infeasible_outcome_with_its_rea
     kubectl.apply(
         tuning_job(
             behaviours=("ok", "garbage", *expected),
-            profile={"timeout": "6s", "template": {"spec": limits}},
+            # Only what hangs takes this long; the others have to start and end within it.
+            profile={"timeout": "20s", "template": {"spec": limits}},
             budget={"parallelism": 3},
         )
     )
-    kubectl.wait("condition=Complete", "tuningjob", "tune", 180)
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 600)
     found = trials(kubectl)
     for behaviour, (phase, reason, words) in expected.items():
         status = found[behaviour]["status"]
@@ -62,7 +63,7 @@ def test_each_failure_of_the_configuration_is_an_infeasible_outcome_with_its_rea
 def test_an_image_that_cannot_be_pulled_is_shown_at_once_and_fails_the_job_in_the_end(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
-    missing = {"image": "autoscout.local/no-such-image:1", "attempts": 2, "startTimeout": "8s"}
+    missing = {"image": "autoscout.local/no-such-image:1", "attempts": 2, "startTimeout": "15s"}
     kubectl.apply(tuning_job(profile=missing))
     shown = kubectl.until(
         "tuningjob",
@@ -72,7 +73,7 @@ def test_an_image_that_cannot_be_pulled_is_shown_at_once_and_fails_the_job_in_th
     )
     assert "no-such-image" in searching(shown)["message"]
     assert shown["status"]["running"][0]["reason"] == searching(shown)["reason"]
-    kubectl.wait("condition=Failed", "tuningjob", "tune", 120)
+    kubectl.wait("condition=Failed", "tuningjob", "tune")
     job, (trial,) = kubectl.get("tuningjob", "tune"), kubectl.list("tuningtrials")
     assert condition(job, "Failed")["reason"] == "TrialsLost"
     assert "no-such-image" in condition(job, "Failed")["message"]
@@ -83,12 +84,12 @@ def test_an_image_that_cannot_be_pulled_is_shown_at_once_and_fails_the_job_in_th
 def test_a_gpu_request_that_no_node_can_meet_waits_visibly_and_is_lost_after_the_start_timeout(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
-    kubectl.apply(tuning_job(pool={**A100, "gpusPerNode": 64}, profile={"attempts": 1, "startTimeout": "5s"}))
+    kubectl.apply(tuning_job(pool={**A100, "gpusPerNode": 64}, profile={"attempts": 1, "startTimeout": "15s"}))
     shown = kubectl.until(
         "tuningjob", "tune", lambda job: searching(job).get("reason") == "Unschedulable", "waiting for GPUs"
     )
     assert "Insufficient nvidia.com/gpu" in shown["status"]["message"]
-    kubectl.wait("condition=Failed", "tuningjob", "tune", 60)
+    kubectl.wait("condition=Failed", "tuningjob", "tune")
     (trial,) = kubectl.list("tuningtrials")
     assert (trial["status"]["phase"], trial["status"]["reason"]) == ("Lost", "Unschedulable")
     assert trial["status"]["gpuHours"] == 0, "waiting holds no GPU"
@@ -112,11 +113,14 @@ def test_profiles_run_on_the_nodes_of_their_gpu_with_that_many_gpus(
 def test_a_pod_deleted_by_somebody_leads_to_another_attempt_of_the_same_trial(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
-    kubectl.apply(tuning_job(behaviours=("ok",), nap=5))
+    kubectl.apply(nap(3600), tuning_job(behaviours=("ok",), profile=NAP_AS_TOLD))
     kubectl.until("tuningjob", "tune", runs, "running")
+    kubectl.apply(nap(0))
     (pod,) = kubectl.list("pods")
     kubectl.run("delete", "pod", pod["metadata"]["name"], "--grace-period=1")
     kubectl.wait("condition=Complete", "tuningjob", "tune")
     (trial,) = kubectl.list("tuningtrials")
-    assert [attempt["reason"] for attempt in trial["status"]["attempts"]] == ["PodDeleted", "Measured"]
+    deleted, measured = (attempt["reason"] for attempt in trial["status"]["attempts"])
+    assert deleted in ("PodDeleted", "PodLost"), "as it looks while the pod goes, or afterwards"
+    assert measured == "Measured"
     assert kubectl.get("tuningjob", "tune")["status"]["progress"]["profiled"] == 1

@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from math import sqrt
+from datetime import datetime
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import pytest
 from tests.support.kubectl import Kubectl
+from tests.support.noise import pessimistic
 from tests.support.operator_process import OperatorProcess
+
+from autoscout.controller.status import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.cluster
 
@@ -21,18 +23,30 @@ QUICKSTART = Path(__file__).resolve().parents[2] / "docs/examples/quickstart.yam
 WRITES = ("create", "update", "patch", "delete")
 
 
-def pessimistic(trial: dict[str, Any]) -> float:
-    """Its value and one standard error of its samples: what a lucky measurement can't hide."""
-    samples = trial["status"]["samples"]["milliseconds_per_call"]
-    value: float = trial["status"]["metrics"]["milliseconds_per_call"]
-    return value * (1 + stdev(samples) / fmean(samples) / sqrt(len(samples)))
+def bound(trial: dict[str, Any]) -> float:
+    status = trial["status"]
+    return pessimistic(status["metrics"]["milliseconds_per_call"], status["samples"]["milliseconds_per_call"])
+
+
+def slow_to_start(pod: dict[str, Any]) -> bool:
+    """Whether the status has told why a pod takes so long to start: writes that a quick one does without."""
+    created, started = (
+        datetime.fromisoformat(text)
+        for text in (
+            pod["metadata"]["creationTimestamp"],
+            pod["status"]["containerStatuses"][0]["state"]["terminated"]["startedAt"],
+        )
+    )
+    return (started - created).total_seconds() >= PATIENCE_SECONDS - 1
 
 
 def test_the_quickstart_finds_a_best_configuration(
     kubectl: Kubectl, operator: OperatorProcess, figure: Callable[[str, object], None]
 ) -> None:
     kubectl.run("apply", "-f", str(QUICKSTART))
-    kubectl.wait("condition=Complete", "tuningjob", "quickstart", 300)
+    # Its five minutes are for a machine that does nothing else.
+    kubectl.patch("tuningjob", "quickstart", {"spec": {"budget": {"maxDuration": "1h"}}})
+    kubectl.wait("condition=Complete", "tuningjob", "quickstart", 1800)
 
     job = kubectl.get("tuningjob", "quickstart")
     trials = sorted(kubectl.list("tuningtrials"), key=lambda item: item["spec"]["number"])
@@ -49,7 +63,7 @@ def test_the_quickstart_finds_a_best_configuration(
     assert len({trial["spec"]["fingerprint"] for trial in trials}) == len(trials), "nothing is measured twice"
 
     accepted = [t for t in trials if t["status"]["metrics"]["peak_memory_mib"] <= 64]
-    best = min(accepted, key=pessimistic)
+    best = min(accepted, key=bound)
     shown = job["status"]["best"]
     assert shown["trial"] == best["spec"]["number"]
     assert shown["configuration"] == best["spec"]["configuration"]
@@ -71,7 +85,7 @@ def test_the_quickstart_finds_a_best_configuration(
 
     audit = [sys.executable, "-m", "autoscout", "replay", "tj/quickstart", "--check", "--kubeconfig"]
     audit += [str(kubectl.kubeconfig), "--namespace", str(kubectl.namespace)]
-    replayed = subprocess.run(audit, capture_output=True, text=True, check=False, timeout=120)
+    replayed = subprocess.run(audit, capture_output=True, text=True, check=False, timeout=600)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert f"{len(trials)} the same, 0 otherwise" in replayed.stdout
 
@@ -82,4 +96,7 @@ def test_the_quickstart_finds_a_best_configuration(
     figure("quickstart on the cluster: API reads per trial, watches excluded", f"{reads / len(trials):.2f}")
     figure("quickstart on the cluster: size of the status", f"{len(json.dumps(job['status']))} bytes")
     figure("quickstart on the cluster: best against default", f"{shown['speedup']:.2f}x in {len(trials)} profiles")
-    assert writes / len(trials) <= 8, "\n".join(f"{labels}: {count:.0f}" for labels, count in requests.items())
+    told = sum(slow_to_start(pod) for pod in kubectl.list("pods"))
+    assert writes <= 8 * len(trials) + 2 * told, "\n".join(
+        f"{labels}: {count:.0f}" for labels, count in requests.items()
+    )

@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.cluster
 
 A40_NODES = {"name": "a40", "gpu": "NVIDIA-A40", "nodes": 2, "gpusPerNode": 1}
 KILLS = 8
+LINGER_SECONDS = 30
+"""How long the operator lets the other pods go on; well before, the Job's controller stops them."""
 
 
 def gang(*steps: str, values: tuple[int, ...] = (1, 2, 3), pool: Object | None = None, **spec: Any) -> Object:
@@ -35,6 +38,18 @@ def gang(*steps: str, values: tuple[int, ...] = (1, 2, 3), pool: Object | None =
 def statuses(kubectl: Kubectl) -> dict[int, Object]:
     """The status of each trial, by its value of `tile`."""
     return {trial["spec"]["configuration"]["tile"]: trial["status"] for trial in kubectl.list("tuningtrials")}
+
+
+def seconds_alone(kubectl: Kubectl, job: str) -> float:
+    """How long the others of a failed Job went on after its second pod had failed, however long all took to start."""
+    (failed,) = (
+        datetime.fromisoformat(condition["lastTransitionTime"])
+        for condition in kubectl.get("job", job)["status"]["conditions"]
+        if condition["type"] == "Failed"
+    )
+    (second,) = kubectl.list("pods", f"job-name={job},batch.kubernetes.io/job-completion-index=1")
+    (container,) = second["status"]["containerStatuses"]
+    return (failed - datetime.fromisoformat(container["state"]["terminated"]["finishedAt"])).total_seconds()
 
 
 def test_two_nodes_find_each_other_and_one_of_them_reports(
@@ -59,7 +74,7 @@ def test_two_nodes_find_each_other_and_one_of_them_reports(
     figure("API writes per two-node profile, its share of the TuningJob's included", f"{writes / 3:.2f} (3 profiles)")
     assert requests['{resource="services",verb="create"}'] == 1
     kubectl.delete("tuningjob", "tune")
-    kubectl.run("wait", "service", "--all", "--for=delete", "--timeout=60s")
+    kubectl.run("wait", "service", "--all", "--for=delete", "--timeout=120s")
 
 
 def test_a_rank_that_dies_ends_its_trial_at_once_and_the_search_goes_on(
@@ -67,12 +82,12 @@ def test_a_rank_that_dies_ends_its_trial_at_once_and_the_search_goes_on(
 ) -> None:
     steps = ("meet", "on=1:error=OutOfMemory:2 GiB short", "on=1:exit=$(params.tile)", "on=0:wait")
     kubectl.apply(gang(*steps, budget={"maxProfiles": 2}))
-    kubectl.wait("condition=Failed", "tuningjob", "tune", 120)
+    kubectl.wait("condition=Failed", "tuningjob", "tune")
     for status in statuses(kubectl).values():
         assert (status["phase"], status["reason"]) == ("Infeasible", "OutOfMemory")
         assert status["message"] == "pod 1: 2 GiB short"
         assert len(status["attempts"]) == 1
-        assert status["attempts"][0]["seconds"] < 30, "long before its timeout"
+        assert seconds_alone(kubectl, status["job"]) < LINGER_SECONDS
 
 
 def test_killing_the_operator_loses_no_profile_of_two_nodes_and_repeats_none(
@@ -87,7 +102,7 @@ def test_killing_the_operator_loses_no_profile_of_two_nodes_and_repeats_none(
         time.sleep(moments.uniform(0.5, 4.5))  # the moment itself is what is tested
         operator.kill()
     operator.start()
-    kubectl.wait("condition=Complete", "tuningjob", "tune", 180)
+    kubectl.wait("condition=Complete", "tuningjob", "tune", 600)
     for tile, status in statuses(kubectl).items():
         assert status["metrics"] == {"seconds": float(tile)}
         assert [attempt["reason"] for attempt in status["attempts"]] == ["Measured"]

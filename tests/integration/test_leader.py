@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.support.fixtures import SYSTEM, StartOperator
-from tests.support.kubectl import Kubectl, Object, runs
+from tests.support.kubectl import PATIENCE_SECONDS, Kubectl, Object, runs
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import many_profiles
 
@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 LEASE = "autoscout-operator"
 PROFILES = 8
-SLACK_SECONDS = 5.0
+SLACK_SECONDS = 20.0
+"""What a busy machine may need on top: to start kubectl, to wake a process."""
 
 
 @pytest.fixture
@@ -102,8 +103,10 @@ def test_a_leader_that_ends_in_good_order_hands_over_at_once(
     former = holder(leases.get("lease", LEASE))
     assert leader.terminate() == 0, leader.tail()
     ended = time.monotonic()
+    given_back = leases.get("lease", LEASE)
+    assert holder(given_back) != former
     until_held(leases, other_than=former)
-    assert time.monotonic() - ended <= RETRY_SECONDS + SLACK_SECONDS < LEASE_SECONDS
+    assert time.monotonic() - ended <= RETRY_SECONDS + SLACK_SECONDS
     kubectl.apply(many_profiles(profiles=2))
     kubectl.wait("condition=Complete", "tuningjob", "tune")
     assert works(standby)
@@ -119,9 +122,9 @@ def test_a_leader_that_slept_past_its_lease_ends_and_nothing_is_measured_twice(
     leader.signal(signal.SIGSTOP)
     until_held(leases, other_than=former)
     # The new leader is at work, and the old one wakes up with all that it had in mind.
-    kubectl.wait("jsonpath={.status.progress.profiled}=4", "tuningjob", "tune")
+    kubectl.until("tuningjob", "tune", lambda job: job["status"]["progress"]["profiled"] >= PROFILES // 2, "half done")
     leader.signal(signal.SIGCONT)
-    assert leader.wait(RETRY_SECONDS + SLACK_SECONDS) == 1, leader.tail()
+    assert leader.wait(PATIENCE_SECONDS) == 1, leader.tail()
     assert "could not renew the lease in time; exiting" in leader.tail()
     assert standby.running
     assert holder(leases.get("lease", LEASE)) != former

@@ -9,12 +9,14 @@ import pytest
 from tests.support.fixtures import StartOperator
 from tests.support.kubectl import Kubectl, Object, runs
 from tests.support.operator_process import OperatorProcess
-from tests.support.tuning_jobs import many_profiles, tuning_job
+from tests.support.tuning_jobs import NAP_AS_TOLD, many_profiles, nap, tuning_job
 
 from autoscout.api.names import API_VERSION, attempt_name, trial_labels
 
 pytestmark = pytest.mark.cluster
 
+FOR_EVER = 3600
+"""Seconds: whatever the test does while a pod runs, it has not ended meanwhile."""
 NOBODYS_JOB: Object = {
     "apiVersion": "batch/v1",
     "kind": "Job",
@@ -115,15 +117,14 @@ def test_a_job_of_our_name_made_by_somebody_else_is_reported_and_never_touched(
 def test_deleting_the_trial_of_a_running_profile_stops_it_and_the_search_goes_on(
     kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
-    kubectl.apply(many_profiles(profiles=4, parallelism=2, nap=6))
-    shown = kubectl.until(
-        "tuningjob",
-        "tune",
-        lambda job: [each["state"] for each in (job.get("status") or {}).get("running") or []] == ["Running"] * 2,
-        "running two",
-    )
-    stopped = shown["status"]["running"][0]
+    job = many_profiles(profiles=4, parallelism=1)
+    job["spec"]["profile"] |= NAP_AS_TOLD
+    kubectl.apply(nap(FOR_EVER), job)
+    stopped = kubectl.until("tuningjob", "tune", runs, "running")["status"]["running"][0]
     assert stopped["trial"] == 0
+    kubectl.apply(nap(0))
+    kubectl.patch("tuningjob", "tune", {"spec": {"budget": {"parallelism": 2}}})
+    kubectl.wait("jsonpath={.status.progress.profiled}=3", "tuningjob", "tune")
     (pod,) = kubectl.list("pods", "autoscout.io/trial=0")
     kubectl.delete("tuningtrial", "tune-0")
     kubectl.wait("delete", "pod", pod["metadata"]["name"])
@@ -135,9 +136,10 @@ def test_deleting_the_trial_of_a_running_profile_stops_it_and_the_search_goes_on
 
 
 def test_deleting_the_newest_trial_measures_its_configuration_anew(kubectl: Kubectl, operator: OperatorProcess) -> None:
-    kubectl.apply(tuning_job(behaviours=("ok",), nap=4))
+    kubectl.apply(nap(FOR_EVER), tuning_job(behaviours=("ok",), profile=NAP_AS_TOLD))
     kubectl.until("tuningjob", "tune", runs, "running")
     former, (pod,) = kubectl.get("tuningtrial", "tune-0"), kubectl.list("pods")
+    kubectl.apply(nap(0))
     kubectl.delete("tuningtrial", "tune-0")
     kubectl.wait("delete", "pod", pod["metadata"]["name"])
     kubectl.wait("condition=Complete", "tuningjob", "tune")
@@ -163,9 +165,7 @@ def test_a_status_that_somebody_overwrites_is_restored(
     kubectl.wait("condition=Complete", "tuningjob", "tune")
     before = kubectl.get("tuningjob", "tune")["status"]
     put_status(kubectl, "tuningjob", "tune", forged)
-    kubectl.until(
-        "tuningjob", "tune", lambda job: findings(job.get("status") or {}) == findings(before), "restored", timeout=30
-    )
+    kubectl.until("tuningjob", "tune", lambda job: findings(job.get("status") or {}) == findings(before), "restored")
     assert len(kubectl.list("jobs")) == 2, "nothing was measured again"
 
 

@@ -21,6 +21,8 @@ import yaml
 from aiohttp import web
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PATIENCE_SECONDS = 120
+"""Longest time for its own start and end."""
 STRIKES = 2
 """How often one method on one path is struck; a TuningJob's status, for one, is written again and again."""
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
@@ -61,7 +63,7 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(PATIENCE_SECONDS)
         cluster = {"name": "proxy", "cluster": {"server": f"http://127.0.0.1:{port}"}}
         context = {"name": "proxy", "context": {"cluster": "proxy", "user": "nobody"}}
         config = {
@@ -78,9 +80,9 @@ class FaultProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(PATIENCE_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
         self._loop.close()
         # Connections that were cut on purpose complain when they are collected: here, and not in a later test.
         gc.collect()

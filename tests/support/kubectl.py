@@ -13,6 +13,9 @@ import yaml
 
 Object = dict[str, Any]
 
+PATIENCE_SECONDS = 300.0
+"""For what has to happen at some time, on a busy machine too."""
+
 
 def runs(job: Object) -> bool:
     """Whether the first profile in flight of a TuningJob runs."""
@@ -37,7 +40,7 @@ class Kubectl:
         return Kubectl(self.kubeconfig, namespace)
 
     def run(
-        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 120
+        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = PATIENCE_SECONDS
     ) -> subprocess.CompletedProcess[str]:
         command = [executable(), "--kubeconfig", str(self.kubeconfig)]
         if self.namespace is not None:
@@ -65,16 +68,18 @@ class Kubectl:
     def patch(self, resource: str, name: str, change: Object) -> None:
         self.run("patch", resource, name, "--type=merge", "-p", json.dumps(change))
 
-    def wait(self, condition: str, resource: str, name: str, timeout: float = 120) -> None:
+    def wait(self, condition: str, resource: str, name: str, timeout: float = PATIENCE_SECONDS) -> None:
         """`kubectl wait`: an event, not a poll."""
         self.run("wait", f"--for={condition}", f"{resource}/{name}", f"--timeout={timeout:.0f}s", timeout=timeout + 30)
 
     def until(
-        self, resource: str, name: str, holds: Callable[[Object], bool], what: str, timeout: float = 120
+        self, resource: str, name: str, holds: Callable[[Object], bool], what: str, timeout: float = PATIENCE_SECONDS
     ) -> Object:
         """Watch an object until something holds of it; for what `kubectl wait` can't say."""
         command = [executable(), "--kubeconfig", str(self.kubeconfig), "--namespace", str(self.namespace)]
-        command += ["get", resource, name, "-o", "json", "--watch", f"--request-timeout={timeout:.0f}s"]
+        # As a list of one: kubectl hides what happens to a single object between its first look and its watch.
+        selected = f"--field-selector=metadata.name={name}"
+        command += ["get", resource, selected, "-o", "json", "--watch", f"--request-timeout={timeout:.0f}s"]
         seen: Object = {}
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

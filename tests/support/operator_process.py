@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -50,14 +51,14 @@ class OperatorProcess:
         if wait:
             self.await_ready()
 
-    def await_ready(self, timeout: float = 60) -> None:
+    def await_ready(self, timeout: float = 180) -> None:
         """Until it answers probes: a connection refused is the only sign of a port that is not open yet."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             assert self.running, f"the operator ended:\n{self.tail()}"
             try:
                 self.http("/readyz")
-            except urllib.error.URLError:
+            except OSError:
                 time.sleep(0.05)
             else:
                 return
@@ -69,7 +70,7 @@ class OperatorProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def terminate(self, timeout: float = 30) -> int:
+    def terminate(self, timeout: float = 120) -> int:
         """SIGTERM; returns the exit code."""
         assert self._process is not None
         self._process.terminate()
@@ -86,7 +87,7 @@ class OperatorProcess:
         return self._process.wait(timeout)
 
     def http(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
             text: str = answer.read().decode()
         return text
 
@@ -100,7 +101,9 @@ class OperatorProcess:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that stays free until the operator listens, and while it is down: none that the kernel gives away."""
+    while True:
+        port = random.randrange(12_000, 20_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -11,6 +11,28 @@ BEHAVIOURS = (Path(__file__).parent / "behaviours.py").read_text()
 
 A100 = {"name": "a100", "gpu": "NVIDIA-A100-SXM4-80GB", "gpusPerNode": 1}
 
+NAP_AS_TOLD: dict[str, Any] = {
+    "env": [],
+    "template": {
+        "spec": {
+            "containers": [
+                {
+                    "name": "profile",
+                    "env": [
+                        {"name": "NAP", "valueFrom": {"configMapKeyRef": {"name": "nap", "key": "seconds"}}},
+                    ],
+                }
+            ]
+        }
+    },
+}
+"""Changes to a profile whose naps are told from outside: by `nap`, and only to those that start afterwards."""
+
+
+def nap(seconds: float) -> dict[str, Any]:
+    """The ConfigMap that `NAP_AS_TOLD` reads. So what is to be disturbed runs until it is."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nap"}, "data": {"seconds": str(seconds)}}
+
 
 def tuning_job(
     name: str = "tune",
@@ -47,8 +69,8 @@ def tuning_job(
                 "image": PROFILER_IMAGE,
                 "command": ["python3", "-c", BEHAVIOURS],
                 "env": [{"name": "NAP", "value": str(nap)}],
-                "timeout": "60s",
-                "startTimeout": "60s",
+                "timeout": "10m",
+                "startTimeout": "10m",
                 **(profile or {}),
             },
             **spec,

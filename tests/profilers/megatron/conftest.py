@@ -17,7 +17,7 @@ from tests.profilers.megatron.profiles import ENVIRONMENT
 from autoscout_profiler.megatron.prepare import main as prepare
 
 WORKER = Path(__file__).parent / "worker.py"
-SECONDS = 900
+SECONDS = 3600
 """Longest time for all cases of one number of ranks, on a busy machine."""
 
 Trained = Callable[[int, str], dict[str, Any]]

@@ -48,6 +48,7 @@ def profile(
     *,
     gpus: int = 0,
     iterations: int = 4,
+    warmup: int | None = None,
     stop_when: Callable[[Progress], bool] = lambda _: False,
 ) -> Profiled:
     """Measure one trial.
@@ -57,6 +58,7 @@ def profile(
         workload: `spec.workload`.
         gpus: of the one node.
         iterations: to be timed.
+        warmup: iterations before them; None: as few as the profiler allows.
         stop_when: after which progress the profile is stopped early.
     """
     trial = {
@@ -65,7 +67,7 @@ def profile(
         "configuration": configuration,
         "workload": workload,
         "hardware": {"gpu": None, "nodes": 1, "gpusPerNode": gpus},
-        "warmupIterations": None,
+        "warmupIterations": warmup,
         "iterations": iterations,
     }
     begin = said = time.monotonic()
@@ -87,7 +89,7 @@ def profile(
                 if not stopped and stop_when(frame.body):
                     process.send_signal(signal.SIGTERM)
                     stopped = True
-    code = process.wait(timeout=30)
+    code = process.wait(timeout=300)
     end = time.monotonic()
     assert scanner.frames_ignored == 0
     last = scanner.last_word.body if scanner.last_word else None

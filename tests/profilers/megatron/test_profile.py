@@ -24,7 +24,9 @@ def test_a_profile_reports_every_sample_and_what_it_took():
     margin = uncertainty("seconds_per_iteration", samples["seconds_per_iteration"])
     assert metrics["seconds_per_iteration_uncertainty"] == margin["seconds_per_iteration_uncertainty"]
     assert 0.1 < metrics["peak_memory_gib"] < 4
-    assert metrics["startup_seconds"] > metrics["warmup_seconds"] > 0
+    parts = (metrics["startup_seconds"], metrics["warmup_seconds"], sum(samples["seconds_per_iteration"]))
+    assert min(parts) > 0
+    assert sum(parts) < done.seconds
     assert metrics["loss_before_warmup"] == pytest.approx(math.log(512), rel=0.05)
     assert metrics["loss_after_warmup"] < metrics["loss_before_warmup"]
     assert "model_flops_utilization" not in metrics  # nobody knows the peak of this processor
@@ -95,5 +97,5 @@ def test_a_profile_that_is_stopped_early_reports_the_samples_so_far():
 
 
 def test_a_profile_that_is_stopped_before_it_has_samples_reports_nothing():
-    done = profile({}, DENSE, iterations=100_000, stop_when=lambda frame: frame.iteration >= 1)
+    done = profile({}, DENSE, warmup=100_000, stop_when=lambda frame: frame.iteration >= 1)
     assert done.last is None

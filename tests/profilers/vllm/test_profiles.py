@@ -17,16 +17,20 @@ ONCE = {"startup_seconds", "warmup_seconds", "peak_memory_gib", "milliseconds_pe
 EVERY_PASS = LATENCIES | {"milliseconds_per_token", "tokens_per_second", "requests_per_second"}
 
 
+PASSES = 15
+"""Of the faster configuration: on a busy machine some of them are left in peace."""
+
+
 @pytest.fixture(scope="module")
 def wide() -> Profile:
     """All requests in one batch."""
-    return profile({"max_num_seqs": 16})
+    return profile({"max_num_seqs": 16}, iterations=PASSES)
 
 
 @pytest.fixture(scope="module")
 def narrow() -> Profile:
-    """Two requests at a time."""
-    return profile({"max_num_seqs": 2})
+    """One request at a time."""
+    return profile({"max_num_seqs": 1})
 
 
 def test_a_profile_reports_every_metric_with_its_samples(wide):
@@ -34,7 +38,7 @@ def test_a_profile_reports_every_metric_with_its_samples(wide):
     assert wide.code == 0
     assert result.metrics.keys() == EVERY_PASS | ONCE
     assert result.samples.keys() == EVERY_PASS
-    assert {len(values) for values in result.samples.values()} == {5}
+    assert {len(values) for values in result.samples.values()} == {PASSES}
     assert result.versions.keys() == {"python", "vllm", "torch", "transformers"}
     assert result.metrics["milliseconds_per_token"] == pytest.approx(1000 / result.metrics["tokens_per_second"])
     assert result.metrics["tokens_per_second"] == pytest.approx(32 * result.metrics["requests_per_second"])
@@ -44,20 +48,20 @@ def test_a_profile_reports_every_metric_with_its_samples(wide):
 
 def test_progress_comes_when_the_engine_is_ready_and_after_every_pass(wide):
     told = [(body.iteration, body.iterations) for body in wide.progress]
-    assert list(dict.fromkeys(told)) == [(done, 6) for done in range(7)]
-    assert [body.iteration for body in wide.progress if "milliseconds_per_token" in body.metrics] == [2, 3, 4, 5, 6]
+    assert list(dict.fromkeys(told)) == [(done, 1 + PASSES) for done in range(2 + PASSES)]
+    timed = [body.iteration for body in wide.progress if "milliseconds_per_token" in body.metrics]
+    assert timed == list(range(2, 2 + PASSES))
 
 
 def test_two_configurations_are_ranked_as_they_must_be(wide, narrow):
-    # Batches of 2 need eight times as many steps. What else runs on the machine only adds time to a pass.
+    # Requests one by one need sixteen times as many steps. What else runs on the machine only adds time to a pass.
     slow, fast = (each.result for each in (narrow, wide))
-    assert undisturbed(slow) > 1.5 * undisturbed(fast)
     for metric in ("milliseconds_per_token", "ttft_ms"):
-        assert slow.metrics[metric] > fast.metrics[metric]
+        assert undisturbed(slow, metric) > 1.5 * undisturbed(fast, metric)
 
 
 def test_a_repetition_of_a_profile_agrees_with_it_far_better_than_another_configuration(wide, narrow):
-    again = profile({"max_num_seqs": 16})
+    again = profile({"max_num_seqs": 16}, iterations=PASSES)
     first, second, other = (undisturbed(each.result) for each in (wide, again, narrow))
     assert abs(log(second / first)) < abs(log(other / first)) / 2
 
@@ -122,9 +126,9 @@ def test_an_early_stop_keeps_the_passes_that_were_measured():
     assert 3 <= len(stopped.result.samples["milliseconds_per_token"]) < 1000
 
 
-def undisturbed(result: Result) -> float:
-    """The fastest pass, in milliseconds per token."""
-    return min(result.samples["milliseconds_per_token"])
+def undisturbed(result: Result, metric: str = "milliseconds_per_token") -> float:
+    """What the fastest pass took."""
+    return min(result.samples[metric])
 
 
 def word_tokenizer(words):

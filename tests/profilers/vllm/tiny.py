@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from tests.support.ports import reserved_port
 
 from autoscout_profiler.frames import Frame, Progress, Result
 from autoscout_profiler.scanner import Scanner
@@ -129,9 +130,6 @@ def profile(
 
 def profile_on_nodes(nodes: int, configuration: dict[str, Any], **options: Any) -> list[Profile]:
     """As `profile`, by one supervisor for each node, all on this machine; node 0 first."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
 
     def run(node: int) -> Profile:
         place = {
@@ -144,5 +142,5 @@ def profile_on_nodes(nodes: int, configuration: dict[str, Any], **options: Any) 
         }
         return profile(configuration, nodes=nodes, environment=place, **options)
 
-    with ThreadPoolExecutor(nodes) as pool:
+    with reserved_port() as port, ThreadPoolExecutor(nodes) as pool:
         return list(pool.map(run, range(nodes)))

@@ -94,6 +94,6 @@ if __name__ == "__main__":
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as operator:
         # The worker inherits the standard output: its end is the end of both.
-        out, _ = operator.communicate(timeout=30)
+        out, _ = operator.communicate(timeout=120)
     assert operator.returncode == -signal.SIGKILL
     assert int(out) > 0

@@ -91,7 +91,7 @@ async def test_missing_crds_are_named_and_waited_for(
     relister = Relister(api, Store(), WorkQueue[Key](), (), Clock())
     with caplog.at_level(logging.WARNING):
         async with running(relister, interval=0.01):
-            await asyncio.wait_for(relister.listed.wait(), 5)
+            await asyncio.wait_for(relister.listed.wait(), 60)
     assert "are the CRDs installed? kubectl apply -f crds/" in caplog.text
 
 
@@ -105,5 +105,5 @@ async def test_an_answer_that_makes_no_sense_does_not_end_the_loop(
     relister = Relister(api, Store(), WorkQueue[Key](), (), Clock())
     with caplog.at_level(logging.ERROR):
         async with running(relister, interval=0.01):
-            await asyncio.wait_for(relister.listed.wait(), 5)
+            await asyncio.wait_for(relister.listed.wait(), 60)
     assert caplog.text.count("re-list failed") == 2

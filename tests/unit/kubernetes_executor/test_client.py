@@ -137,7 +137,7 @@ async def test_a_deletion_carries_its_precondition(server: tuple[Server, str], a
 
 async def test_a_log_is_bytes_and_is_asked_for_once(server: tuple[Server, str], api: KubernetesApi) -> None:
     server[0].answers = [lambda _: web.Response(body=b"\xff\x00log"), status(500, "InternalError", "dial tcp: refused")]
-    limits = {"container": "profile", "tail_lines": 5, "limit_bytes": 100, "seconds": 1.0}
+    limits = {"container": "profile", "tail_lines": 5, "limit_bytes": 100, "seconds": 60.0}
     assert await api.log("ns", "pod", **limits) == b"\xff\x00log"
     with pytest.raises(TransientApiError):
         await api.log("ns", "pod", **limits)
