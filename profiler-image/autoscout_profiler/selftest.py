@@ -172,7 +172,8 @@ def _meet() -> None:
 
 def _wait() -> None:
     while True:
-        signal.pause()
+        # Not `signal.pause`, which a signal that comes right before it does not end.
+        time.sleep(1)
 
 
 def _ignore_sigterm() -> None:

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from types import FrameType
 from typing import IO
 
 from autoscout_profiler.programs import exit_code, signal_name
 from autoscout_profiler.reporter import Reporter
 from autoscout_profiler.scanner import Scanner
+from autoscout_profiler.signals import relayed
 
 WALL_SECONDS = "wall_seconds"
 """The metric that is always there: from the start of the program to its end."""
@@ -130,11 +130,9 @@ def wrap(command: Sequence[str], patterns: Sequence[MetricPattern], *, json_last
         reporter.error("CommandNotFound", f"{command[0]}: {error.strerror}")
         return NOT_FOUND
 
-    def forward(number: int, _frame: FrameType | None) -> None:
+    def forward(number: int) -> None:
         stopped.set()
         child.send_signal(number)
-
-    signal.signal(signal.SIGTERM, forward)
 
     def read_output(line: str) -> None:
         scanner.feed(line)
@@ -145,14 +143,19 @@ def wrap(command: Sequence[str], patterns: Sequence[MetricPattern], *, json_last
         errors.append(line.rstrip())
         findings.read_line(line)
 
-    pumps = [_pump(child.stdout, sys.stdout.buffer, read_output), _pump(child.stderr, sys.stderr.buffer, read_errors)]
-    code = exit_code(child.wait())
-    seconds = time.perf_counter() - begin
-    for pump in pumps:
-        pump.join(_SECONDS_TO_DRAIN)  # a daemon that the program left behind may hold its streams open
-    if stopped.is_set():
-        return code  # whoever stopped us knows why
-    return _report(Reporter(first_sequence=scanner.next_sequence), code, seconds, findings, scanner, "\n".join(errors))
+    with relayed((signal.SIGTERM,), forward):
+        pumps = [
+            _pump(child.stdout, sys.stdout.buffer, read_output),
+            _pump(child.stderr, sys.stderr.buffer, read_errors),
+        ]
+        code = exit_code(child.wait())
+        seconds = time.perf_counter() - begin
+        for pump in pumps:
+            pump.join(_SECONDS_TO_DRAIN)  # a daemon that the program left behind may hold its streams open
+        if stopped.is_set():
+            return code  # whoever stopped us knows why
+        reporter = Reporter(first_sequence=scanner.next_sequence)
+        return _report(reporter, code, seconds, findings, scanner, "\n".join(errors))
 
 
 def _report(reporter: Reporter, code: int, seconds: float, findings: Findings, scanner: Scanner, errors: str) -> int:

@@ -42,6 +42,8 @@ def statuses(kubectl: Kubectl) -> dict[int, Object]:
 
 def seconds_alone(kubectl: Kubectl, job: str) -> float:
     """How long the others of a failed Job went on after its second pod had failed, however long all took to start."""
+    # Its trial ends with its pods, the Job itself a moment later.
+    kubectl.wait("condition=Failed", "job", job)
     (failed,) = (
         datetime.fromisoformat(condition["lastTransitionTime"])
         for condition in kubectl.get("job", job)["status"]["conditions"]

@@ -23,6 +23,7 @@ from autoscout_profiler.runner.launch import Place, Process, Trial
 from autoscout_profiler.runner.memory import OutOfMemoryWatch
 from autoscout_profiler.runner.processes import Event, Exited, Reported, RunningProcess, Sink, Stop, standard_sink
 from autoscout_profiler.scanner import Scanner
+from autoscout_profiler.signals import relayed
 
 STARTUP_VARIABLE = "PROFILER_STARTUP_SECONDS"
 HANG_VARIABLE = "PROFILER_HANG_SECONDS"
@@ -89,7 +90,6 @@ class Supervisor:
         self._environment = {**os.environ, **trial.environment}
         first = Reporter(self._environment)
         self._scanner = Scanner(first.trial, first.attempt)
-        # Written to by signal handlers as well: a simple queue is the one that allows it.
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._processes: list[RunningProcess] = []
         self._started = time.time()
@@ -106,15 +106,14 @@ class Supervisor:
             The exit code: 0 with a result (on other nodes than the first: if all went well), 1 with an error frame,
             128 + n if the trial was stopped by signal n before there was a result.
         """
-        for number in _SIGNALS:
-            signal.signal(number, lambda received, _frame: self._events.put(Stop(received)))
-        with tempfile.TemporaryDirectory(prefix="autoscout-", ignore_cleanup_errors=True) as directory:
-            try:
-                code = self._run(processes, Path(directory))
-            finally:
-                for running in self._processes:
-                    running.kill()
-        self._say_times()
+        with relayed(_SIGNALS, lambda number: self._events.put(Stop(number))):
+            with tempfile.TemporaryDirectory(prefix="autoscout-", ignore_cleanup_errors=True) as directory:
+                try:
+                    code = self._run(processes, Path(directory))
+                finally:
+                    for running in self._processes:
+                        running.kill()
+            self._say_times()
         return code
 
     def _run(self, processes: Sequence[Process], directory: Path) -> int:
