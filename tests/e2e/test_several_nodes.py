@@ -15,12 +15,12 @@ from tests.support.kubectl import Kubectl, Object
 from tests.support.operator_process import OperatorProcess
 from tests.support.tuning_jobs import tuning_job
 
+from autoscout.executors.kubernetes.gang import LINGER_SECONDS
+
 pytestmark = pytest.mark.cluster
 
 A40_NODES = {"name": "a40", "gpu": "NVIDIA-A40", "nodes": 2, "gpusPerNode": 1}
 KILLS = 8
-LINGER_SECONDS = 30
-"""How long the operator lets the other pods go on; well before, the Job's controller stops them."""
 
 
 def gang(*steps: str, values: tuple[int, ...] = (1, 2, 3), pool: Object | None = None, **spec: Any) -> Object:
@@ -89,6 +89,7 @@ def test_a_rank_that_dies_ends_its_trial_at_once_and_the_search_goes_on(
         assert (status["phase"], status["reason"]) == ("Infeasible", "OutOfMemory")
         assert status["message"] == "pod 1: 2 GiB short"
         assert len(status["attempts"]) == 1
+        # Well before the operator would end the others, the Job's controller did.
         assert seconds_alone(kubectl, status["job"]) < LINGER_SECONDS
 
 

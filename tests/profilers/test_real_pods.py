@@ -12,9 +12,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ import yaml
 from tests.profilers.environment import PYTHON, VERSION
 from tests.support.fixtures import admin, kubectl, operator, operator_kubeconfig, start_operator
 from tests.support.kubectl import Kubectl, Object
+from tests.support.noise import pessimistic
 from tests.support.operator_process import OperatorProcess
 
 __all__ = ["admin", "kubectl", "operator", "operator_kubeconfig", "start_operator"]
@@ -170,7 +170,7 @@ def test_a_tuning_job_finds_a_best_configuration(
     assert {trials[number]["status"]["attempts"][-1]["reason"] for number in (0, best["trial"])} == {"Measured"}
     # The best beyond its own noise, not the luckiest: machines that do something else besides spread what is measured.
     cautious = {
-        number: value * (1 + _relative_error(trials[number]["status"]["samples"][objective]))
+        number: pessimistic(value, trials[number]["status"]["samples"][objective])
         for number, value in values.items()
         if trials[number]["status"]["attempts"][-1]["reason"] == "Measured"
     }
@@ -228,11 +228,6 @@ def test_replicas_of_vllm_in_two_pods_answer_the_requests_together(
     assert "--nnodes=2" in launched["manifest.yaml"]
     (attempt,) = trial["status"]["attempts"]
     figure("vllm in two pods, a replica in each", f"pods {attempt['seconds']:.0f} s")
-
-
-def _relative_error(samples: list[float]) -> float:
-    """The standard error of some samples, as a part of their mean: the value itself may be their median."""
-    return stdev(samples) / fmean(samples) / sqrt(len(samples))
 
 
 def _say(framework: str, objective: str, trials: list[Object], best: Object, figure: Figure) -> None:

@@ -22,6 +22,7 @@ from autoscout.search.gaussian import Floats, Geometry, Levels
 ROUGH = 0.35
 """Standard deviation of the logarithm beyond which what pairs of knobs leave unexplained is taken for noise."""
 MOST_ROWS = 20_000
+"""Configurations that are fitted; the fit holds for all."""
 LENGTH = 0.3
 """How far along its grid a knob's effect is taken to be alike."""
 ROUNDS = 6
@@ -30,7 +31,7 @@ ROUNDS = 6
 _VARIANCES = (1e-7, 10.0)
 """Bounds of an effect's variance, as a logarithm squared."""
 _POINTS = 2048
-"""Of a density."""
+"""Where the density of residuals is worked out."""
 
 
 @dataclass(frozen=True, eq=False)

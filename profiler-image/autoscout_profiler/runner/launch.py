@@ -87,7 +87,7 @@ class Trial:
         configuration = self.description.get("configuration") or {}
         for spelling in (name, *DEGREES[name]):
             if configuration.get(spelling) is not None:
-                return _degree(spelling, configuration[spelling])
+                return degree(spelling, configuration[spelling])
         return 1
 
 
@@ -206,7 +206,12 @@ def hardware_of(description: Mapping[str, Any]) -> Hardware:
     return Hardware(given.get("gpu"), int(given.get("nodes") or 1), int(given.get("gpusPerNode") or 0))
 
 
-def _degree(name: str, value: object) -> int:
+def degree(name: str, value: object) -> int:
+    """A degree of parallelism, from 1.
+
+    Raises:
+        InvalidConfiguration: it is no whole number, or less than 1.
+    """
     try:
         number = int(str(value))
     except ValueError:

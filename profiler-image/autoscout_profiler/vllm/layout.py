@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscout_profiler.errors import InvalidConfiguration
-from autoscout_profiler.runner.launch import Hardware
+from autoscout_profiler.runner.launch import Hardware, degree
 from autoscout_profiler.vllm.knobs import DEGREES, REPLICAS
 
 PLACED = (
@@ -71,7 +71,7 @@ def layout(values: Mapping[str, Any], hardware: Hardware, *, dense: bool) -> Lay
     Raises:
         InvalidConfiguration: they need more GPUs than there are, or vLLM can't spread them over the nodes.
     """
-    degrees = {name: _degree(name, values.get(name, 1)) for name in DEGREES}
+    degrees = {name: degree(name, values.get(name, 1)) for name in DEGREES}
     each = math.prod(degrees.values()) // degrees[REPLICAS]
     gpus = hardware.nodes * hardware.gpus_per_node
     counts = [degrees[REPLICAS]] if REPLICAS in values or not gpus else range(max(1, gpus // each), 0, -1)
@@ -103,13 +103,3 @@ def _check_nodes(values: Mapping[str, Any], found: Layout, *, dense: bool) -> No
             f"vLLM has no {found.replicas} replicas of a model without experts where each needs several nodes: set it "
             "to 1, or smaller tensor and pipeline parallelism",
         )
-
-
-def _degree(name: str, value: object) -> int:
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise InvalidConfiguration(name, f"{value!r} is no whole number from 1")
-    return number

@@ -23,10 +23,10 @@ def test_smooth_predictions_are_left_alone() -> None:
     assert smoothed(GEOMETRY, LEVELS, TRUTH) is TRUTH
 
 
-def test_noise_is_averaged_out_the_more_rows_there_are_to_a_knob() -> None:
+def test_noise_is_averaged_out_of_what_does_not_matter_too() -> None:
     noise = np.random.default_rng(0).normal(0, 0.8, len(TRUTH))
     found = smoothed(GEOMETRY, LEVELS, TRUTH + noise)
-    # As if the four knobs that matter, and the pair, were all that there is.
+    # Not far from what is left where only the knobs that matter, and their pair, are fitted: about 25 features.
     assert off(found) < 0.2 * float(np.std(noise))
 
 
